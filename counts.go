@@ -1,0 +1,65 @@
+package etl
+
+import "fmt"
+
+// Counts account for the rows of a load. Every row read is exactly one of the
+// seven fates that follow Read.
+type Counts struct {
+	// Read is the number of rows in the load's files.
+	Read int64 `json:"read"`
+	// Inserted rows have a key that the table did not hold.
+	Inserted int64 `json:"inserted"`
+	// Updated rows replace a row of the table.
+	Updated int64 `json:"updated"`
+	// Deleted rows removed a row of the table.
+	Deleted int64 `json:"deleted"`
+	// Unchanged rows changed nothing: deletes of absent keys.
+	Unchanged int64 `json:"unchanged"`
+	// Superseded rows lost against another row of the load or of the table.
+	Superseded int64 `json:"superseded"`
+	// Filtered rows won, but a transform dropped them.
+	Filtered int64 `json:"filtered"`
+	// Quarantined rows are bad ones set aside.
+	Quarantined int64 `json:"quarantined"`
+
+	// RemovedByFilter counts the table's rows that left because the row that
+	// replaces them was filtered, RemovedAsOldKey those that left because
+	// their key was changed into another.
+	RemovedByFilter int64 `json:"removed_by_filter"`
+	RemovedAsOldKey int64 `json:"removed_as_old_key"`
+	// RowsBefore and RowsAfter count the table's rows.
+	RowsBefore int64 `json:"rows_before"`
+	RowsAfter  int64 `json:"rows_after"`
+}
+
+// Check returns an error that wraps ErrAccounting unless the rows add up: the
+// rows read are those of the seven fates, and the table's rows after are
+// those before plus inserted minus deleted and removed (for a full load: the
+// rows inserted).
+func (c Counts) Check(kind LoadKind) error {
+	fates := c.Inserted + c.Updated + c.Deleted + c.Unchanged + c.Superseded + c.Filtered + c.Quarantined
+	if c.Read != fates {
+		return fmt.Errorf("%w: %d rows read, but %d accounted for", ErrAccounting, c.Read, fates)
+	}
+	after := c.Inserted
+	if kind != Full {
+		after += c.RowsBefore - c.Deleted - c.RemovedByFilter - c.RemovedAsOldKey
+	}
+	if c.RowsAfter != after {
+		return fmt.Errorf("%w: the table has %d rows after the load, expected %d", ErrAccounting, c.RowsAfter, after)
+	}
+	return nil
+}
+
+func (c *Counts) add(o Counts) {
+	c.Read += o.Read
+	c.Inserted += o.Inserted
+	c.Updated += o.Updated
+	c.Deleted += o.Deleted
+	c.Unchanged += o.Unchanged
+	c.Superseded += o.Superseded
+	c.Filtered += o.Filtered
+	c.Quarantined += o.Quarantined
+	c.RemovedByFilter += o.RemovedByFilter
+	c.RemovedAsOldKey += o.RemovedAsOldKey
+}

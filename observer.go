@@ -1,0 +1,23 @@
+package etl
+
+import "time"
+
+// Observer is told what a Runner does. Every field may be nil. The functions
+// are called from the goroutines that work, so they must be quick and safe for
+// concurrent use. What they are told holds no cell values.
+type Observer struct {
+	// Registered is called for each file that is new to the ledger.
+	Registered func(FileRecord)
+	// LoadPlanned is called before work on a load begins.
+	LoadPlanned func(Load)
+	// LoadApplied is called when a load is in the table and in the ledger.
+	LoadApplied func(Load, Receipt, time.Duration)
+	// LoadFailed is called when an attempt at a load did not go through.
+	// retryIn is how long until the next attempt; negative if there is none.
+	LoadFailed func(l Load, err error, attempt int, retryIn time.Duration)
+	// Paused is called when a table is paused.
+	Paused func(table string, d Diagnosis)
+	// Progress is called now and then while rows are read: which pass over the
+	// file (1 keys, 2 rows), and how many rows of it have been read.
+	Progress func(l Load, location string, pass int, rows int64)
+}
