@@ -51,7 +51,9 @@ func (c Counts) Check(kind LoadKind) error {
 	return nil
 }
 
-func (c *Counts) add(o Counts) {
+// Add adds the rows of another part of the load. RowsBefore and RowsAfter are not
+// added: they are those of the table.
+func (c *Counts) Add(o Counts) {
 	c.Read += o.Read
 	c.Inserted += o.Inserted
 	c.Updated += o.Updated

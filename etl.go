@@ -147,6 +147,8 @@ type Load struct {
 	// Watermark is the order of the last change file that the table holds
 	// after the load; a full load resets it to "".
 	Watermark string `json:"watermark,omitempty"`
+	// WatermarkFile is the location of that file.
+	WatermarkFile string `json:"watermark_file,omitempty"`
 	// Landed is when the first full-load file of Epoch landed; zero without one.
 	Landed time.Time `json:"landed,omitzero"`
 	// Fence is that of the lease under which the load runs.
@@ -170,11 +172,12 @@ type Receipt struct {
 
 // Standing is what a table itself tells of the loads it holds.
 type Standing struct {
-	// Epoch, Watermark, Fence and Landed are those of the newest load.
-	Epoch     int64
-	Watermark string
-	Fence     int64
-	Landed    time.Time
+	// Epoch, Watermark, WatermarkFile, Landed and Fence are those of the newest load.
+	Epoch         int64
+	Watermark     string
+	WatermarkFile string
+	Landed        time.Time
+	Fence         int64
 	// Loads are the loads that the retained metadata still shows, oldest
 	// first; of Files in them only the ID is known.
 	Loads []StandingLoad

@@ -39,6 +39,9 @@ type FileRecord struct {
 	Updated    time.Time `json:"updated"`
 	// Note says why the file was set aside, superseded, skipped or failed.
 	Note string `json:"note,omitempty"`
+	// Accepted is set once an operator has said that the file may be applied
+	// although it comes late.
+	Accepted bool `json:"accepted,omitempty"`
 }
 
 // Landed is when the file landed: its ModTime, or when it was registered if

@@ -1,0 +1,123 @@
+package etl
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Config composes a [Runner]. Source, Control, Locker, Sink, Layout and Tables
+// are required.
+type Config struct {
+	Source  Source
+	Control ControlStore
+	Locker  Locker
+	Sink    Sink
+	// Layout says which table a file belongs to.
+	Layout Layout
+	// Format reads the files of tables that name none themselves.
+	Format Format
+	// Tables are the tables to keep. Files of others are set aside.
+	Tables []Table
+
+	// Parallel is how many tables drain side by side; zero is 4.
+	Parallel int
+	// MemoryBudget is the number of bytes that the keys of the loads of all
+	// tables together may take; zero is 256 MiB. A load whose keys take more
+	// than its share is worked off in several passes.
+	MemoryBudget int64
+	// LeaseTTL is how long a table stays locked after its runner died; zero is
+	// one minute.
+	LeaseTTL time.Duration
+	// Retry is how transient errors are met.
+	Retry RetryPolicy
+	// Observer is told what happens; Logger as well. Both may be left out.
+	Observer Observer
+	Logger   *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// RetryPolicy says how often and how fast an attempt is repeated after a transient
+// error. The pause doubles from Base to Max, each with full jitter.
+type RetryPolicy struct {
+	// Attempts is the number of attempts, the first one included; zero is 6.
+	Attempts int
+	// Base and Max bound the pause; zero is 100 ms and 20 s.
+	Base, Max time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Parallel == 0 {
+		c.Parallel = 4
+	}
+	if c.MemoryBudget == 0 {
+		c.MemoryBudget = 256 << 20
+	}
+	if c.LeaseTTL == 0 {
+		c.LeaseTTL = time.Minute
+	}
+	if c.Retry.Attempts == 0 {
+		c.Retry.Attempts = 6
+	}
+	if c.Retry.Base == 0 {
+		c.Retry.Base = 100 * time.Millisecond
+	}
+	if c.Retry.Max == 0 {
+		c.Retry.Max = 20 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	tables := make([]Table, len(c.Tables))
+	for i, t := range c.Tables {
+		if t.Format == nil {
+			t.Format = c.Format
+		}
+		tables[i] = t.withDefaults()
+	}
+	c.Tables = tables
+	return c
+}
+
+func (c Config) validate() error {
+	p := problems{}
+	for _, part := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Source", c.Source == nil}, {"Control", c.Control == nil}, {"Locker", c.Locker == nil},
+		{"Sink", c.Sink == nil}, {"Layout", c.Layout == nil},
+	} {
+		if part.missing {
+			p.add("config: %s is missing", part.name)
+		}
+	}
+	if len(c.Tables) == 0 {
+		p.add("config: no tables")
+	}
+	if c.Parallel < 0 || c.MemoryBudget < 0 || c.LeaseTTL < 0 || c.Retry.Attempts < 0 || c.Retry.Base < 0 || c.Retry.Max < 0 {
+		p.add("config: limits and times must not be negative")
+	}
+	if c.LeaseTTL > 0 && c.LeaseTTL < 10*time.Millisecond {
+		p.add("config: a lease of %v cannot be renewed in time", c.LeaseTTL)
+	}
+	seen := map[string]string{}
+	for _, t := range c.Tables {
+		if err := t.Validate(); err != nil {
+			p.errs = append(p.errs, err)
+		}
+		if t.Format == nil {
+			p.add("table %s: no format, neither its own nor Config.Format", printable(t.Name))
+		}
+		fold := strings.ToLower(t.Name)
+		if other, dup := seen[fold]; dup {
+			p.add("tables %s and %s have the same name, case apart", printable(other), printable(t.Name))
+		}
+		seen[fold] = t.Name
+	}
+	return p.err()
+}

@@ -1,0 +1,158 @@
+package etl
+
+import (
+	"context"
+	"slices"
+)
+
+// Register puts files into the ledger: those of configured tables as waiting,
+// others as set aside. Files that are registered already change nothing, so
+// events may come twice and in any order. It returns the number of files that
+// were new.
+func (r *Runner) Register(ctx context.Context, files ...File) (int, error) {
+	n, _, err := r.register(ctx, files)
+	return n, err
+}
+
+func (r *Runner) register(ctx context.Context, files []File) (registered, aside int, err error) {
+	byTable := map[string][]FileRecord{}
+	seen := map[string]bool{}
+	for _, f := range files {
+		id := f.ID()
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		rec := r.place(f)
+		byTable[rec.Table] = append(byTable[rec.Table], rec)
+	}
+	if n := byTable[""]; len(n) > 0 {
+		if aside, err = r.setAside(ctx, n); err != nil {
+			return aside, aside, err
+		}
+		registered += aside
+	}
+	for _, t := range r.cfg.Tables {
+		if recs := byTable[t.Name]; len(recs) > 0 {
+			n, err := r.registerTable(ctx, r.tables[t.Name], recs)
+			registered += n
+			if err != nil {
+				return registered, aside, err
+			}
+		}
+	}
+	return registered, aside, nil
+}
+
+// place asks the layout. What it does not know, or places in a table that is
+// not configured, gets no table.
+func (r *Runner) place(f File) FileRecord {
+	p, ok := r.cfg.Layout.Place(f.Location)
+	switch {
+	case !ok || p.Kind != Full && p.Kind != Incremental:
+		return FileRecord{File: f, Note: "no rule of the layout recognises the location"}
+	case r.tables[p.Table] == nil:
+		return FileRecord{File: f, Note: "table " + printable(p.Table) + " is not configured"}
+	}
+	return FileRecord{File: f, Table: p.Table, Kind: p.Kind, Order: p.Order}
+}
+
+func (r *Runner) setAside(ctx context.Context, recs []FileRecord) (int, error) {
+	var fresh []FileRecord
+	_, err := r.transition(ctx, &Table{}, 0, FileQuery{}, func(v *view) error {
+		known, err := r.files(ctx, "", FileQuery{IDs: recordIDs(recs)})
+		if err != nil {
+			return err
+		}
+		if fresh = unknown(recs, known); len(fresh) == 0 {
+			return errDone
+		}
+		for _, rec := range fresh {
+			rec.Status, rec.Registered, rec.Updated = SetAside, v.now, v.now
+			v.fresh[rec.ID()] = true
+			v.records = append(v.records, rec)
+		}
+		v.log(EntrySetAside, "%d files set aside", len(fresh)).Files = len(fresh)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, rec := range fresh {
+		rec.Status = SetAside
+		r.registered(rec)
+	}
+	return len(fresh), nil
+}
+
+func (r *Runner) registerTable(ctx context.Context, t *Table, recs []FileRecord) (int, error) {
+	hasFull := slices.ContainsFunc(recs, func(rec FileRecord) bool { return rec.Kind == Full })
+	var fresh []FileRecord
+	var added []FileRecord
+	_, err := r.transition(ctx, t, 0, FileQuery{}, func(v *view) error {
+		ids := recordIDs(recs)
+		known, err := r.files(ctx, t.Name, FileQuery{IDs: ids})
+		if err != nil {
+			return err
+		}
+		if fresh = unknown(recs, known); len(fresh) == 0 {
+			return errDone
+		}
+		aside, err := r.files(ctx, "", FileQuery{IDs: ids})
+		if err != nil {
+			return err
+		}
+		if hasFull || v.state.Open != nil {
+			if v.records, err = r.files(ctx, t.Name, FileQuery{Statuses: live}); err != nil {
+				return err
+			}
+		}
+		n := len(v.records)
+		v.register(fresh)
+		for _, rec := range aside { // known as set aside: the record moves
+			delete(v.fresh, rec.ID())
+			v.changed[rec.ID()] = true
+		}
+		added = slices.Clone(v.records[n:])
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(fresh) == 0 {
+		return 0, nil
+	}
+	for _, rec := range added {
+		r.registered(rec)
+	}
+	return len(added), nil
+}
+
+func (r *Runner) registered(rec FileRecord) {
+	if f := r.cfg.Observer.Registered; f != nil {
+		f(rec)
+	}
+	r.cfg.Logger.Debug("registered", "table", rec.Table, "file", rec.Location, "kind", rec.Kind.String(), "status", string(rec.Status))
+}
+
+func recordIDs(recs []FileRecord) []string {
+	ids := make([]string, len(recs))
+	for i := range recs {
+		ids[i] = recs[i].ID()
+	}
+	return ids
+}
+
+func unknown(recs, known []FileRecord) []FileRecord {
+	have := map[string]bool{}
+	for i := range known {
+		have[known[i].ID()] = true
+	}
+	var out []FileRecord
+	for _, rec := range recs {
+		if !have[rec.ID()] {
+			out = append(out, rec)
+		}
+	}
+	return out
+}

@@ -1,0 +1,333 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/rowkey"
+)
+
+// Memory is an [etl.Sink] whose tables live in memory. It keeps the contract of
+// a lasting one: atomic commits by compare-and-swap on a table's version, fences,
+// load IDs, remembered orders. Safe for concurrent use.
+type Memory struct {
+	mu     sync.Mutex
+	tables map[string]*version
+	now    func() time.Time
+}
+
+var (
+	_ etl.Sink    = (*Memory)(nil)
+	_ etl.Fencer  = (*Memory)(nil)
+	_ etl.Witness = (*Memory)(nil)
+)
+
+// NewMemory returns a sink without tables. Its clock is time.Now.
+func NewMemory() *Memory {
+	return &Memory{tables: map[string]*version{}, now: time.Now}
+}
+
+// version is one state of a table. It does not change once it is stored.
+type version struct {
+	number int
+	target etl.Target
+	rows   map[string]row
+	memory map[string]remembered
+	loads  []etl.StandingLoad
+	last   etl.Load
+	fence  int64
+}
+
+// row is a row of a batch; base rows came with the epoch's full load.
+type row struct {
+	batch arrow.RecordBatch
+	at    int
+	base  bool
+}
+
+type remembered struct {
+	order []byte
+	since time.Time
+}
+
+func (m *Memory) current(t etl.Target) *version {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v := m.tables[t.Name]; v != nil {
+		return v
+	}
+	return &version{target: t}
+}
+
+// swap stores v as the next version of the table if its number still is base.
+func (m *Memory) swap(base int, v *version) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := 0
+	if old := m.tables[v.target.Name]; old != nil {
+		now = old.number
+	}
+	if now != base {
+		return false
+	}
+	v.number = base + 1
+	m.tables[v.target.Name] = v
+	return true
+}
+
+// Apply implements [etl.Sink].
+func (m *Memory) Apply(ctx context.Context, target etl.Target, load etl.Load, changes *etl.Changes) (etl.Receipt, error) {
+	for {
+		base := m.current(target)
+		if r, ok := base.find(load.ID); ok {
+			return r, nil
+		}
+		if base.fence > load.Fence {
+			return etl.Receipt{}, fmt.Errorf("table %s: %w: %d, the table has %d", target.Name, etl.ErrStaleFence, load.Fence, base.fence)
+		}
+		if err := base.sameSchema(target); err != nil {
+			return etl.Receipt{}, etl.WithOutcome(etl.Terminal, err)
+		}
+		next, receipt, err := m.build(ctx, base, target, load, changes)
+		if err != nil {
+			return etl.Receipt{}, err
+		}
+		if m.swap(base.number, next) {
+			return receipt, nil
+		}
+	}
+}
+
+func (v *version) find(loadID string) (etl.Receipt, bool) {
+	for _, l := range v.loads {
+		if l.ID == loadID {
+			r := l.Receipt
+			r.Found = true
+			return r, true
+		}
+	}
+	return etl.Receipt{}, false
+}
+
+func (v *version) sameSchema(t etl.Target) error {
+	if v.number > 0 && !v.target.Schema.Equal(t.Schema) {
+		return fmt.Errorf("table %s has another schema than is declared", t.Name)
+	}
+	return nil
+}
+
+// build makes the version that follows base.
+func (m *Memory) build(ctx context.Context, base *version, target etl.Target, load etl.Load, changes *etl.Changes) (*version, etl.Receipt, error) {
+	b := &builder{target: target, next: base.clone(target, load.Kind, m.now())}
+	for part, err := range changes.Parts(ctx) {
+		if err != nil {
+			return nil, etl.Receipt{}, err
+		}
+		if err := b.part(ctx, base, part, load.Kind, m.now()); err != nil {
+			return nil, etl.Receipt{}, err
+		}
+	}
+	b.counts.RowsBefore, b.counts.RowsAfter = int64(len(base.rows)), int64(len(b.next.rows))
+	if err := b.counts.Check(load.Kind); err != nil {
+		return nil, etl.Receipt{}, fmt.Errorf("table %s: %w", target.Name, err)
+	}
+	receipt := etl.Receipt{LoadID: load.ID, Snapshot: strconv.Itoa(base.number + 1), Committed: m.now(), Counts: b.counts}
+	b.next.stamp(load, receipt)
+	return b.next, receipt, nil
+}
+
+func (v *version) clone(t etl.Target, kind etl.LoadKind, now time.Time) *version {
+	n := &version{target: t, rows: map[string]row{}, memory: map[string]remembered{}, loads: slices.Clone(v.loads), last: v.last, fence: v.fence}
+	if kind == etl.Full {
+		return n
+	}
+	for k, r := range v.rows {
+		n.rows[k] = r
+	}
+	for k, r := range v.memory {
+		if now.Sub(r.since) < t.TombstoneRetention {
+			n.memory[k] = r
+		}
+	}
+	return n
+}
+
+func (v *version) stamp(load etl.Load, r etl.Receipt) {
+	s := etl.StandingLoad{ID: load.ID, Kind: load.Kind, Epoch: load.Epoch, Receipt: r}
+	for _, f := range load.Files {
+		s.FileIDs = append(s.FileIDs, f.ID())
+		s.LastName = f.Location
+	}
+	v.loads = append(v.loads, s)
+	v.last = load
+	v.fence = max(v.fence, load.Fence)
+}
+
+// builder applies the parts of a load to a version in the making.
+type builder struct {
+	target etl.Target
+	next   *version
+	counts etl.Counts
+}
+
+func (b *builder) part(ctx context.Context, base *version, part *etl.Part, kind etl.LoadKind, now time.Time) error {
+	keys, err := encodeAll(part.Keys().Columns(), part.Len())
+	if err != nil {
+		return err
+	}
+	var committed etl.Committed
+	if kind != etl.Full {
+		if committed, err = base.committed(keys, part.Wants()); err != nil {
+			return err
+		}
+	}
+	res, err := part.Resolve(ctx, committed)
+	if err != nil {
+		return err
+	}
+	var written []arrow.RecordBatch
+	for batch, err := range res.Rows(ctx) {
+		if err != nil {
+			return err
+		}
+		batch.Retain()
+		written = append(written, batch)
+	}
+	for i, k := range keys {
+		if res.Removes(int32(i)) {
+			delete(b.next.rows, k)
+		}
+		delete(b.next.memory, k)
+	}
+	for _, mem := range res.Memory() {
+		b.next.memory[keys[mem.Ordinal]] = remembered{slices.Clone(mem.Order), now}
+	}
+	b.counts.Add(res.Counts())
+	return b.insert(written, kind == etl.Full)
+}
+
+func (b *builder) insert(batches []arrow.RecordBatch, base bool) error {
+	for _, batch := range batches {
+		cols := make([]arrow.Array, len(b.target.Key))
+		for i, k := range b.target.Key {
+			cols[i] = batch.Column(batch.Schema().FieldIndices(k)[0])
+		}
+		keys, err := encodeAll(cols, int(batch.NumRows()))
+		if err != nil {
+			return err
+		}
+		for i, k := range keys {
+			if _, dup := b.next.rows[k]; dup {
+				return fmt.Errorf("%w: a key is written twice", etl.ErrAccounting)
+			}
+			b.next.rows[k] = row{batch, i, base}
+		}
+	}
+	return nil
+}
+
+func encodeAll(cols []arrow.Array, n int) ([]string, error) {
+	r, err := rowkey.NewReader(cols)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = string(r.Append(nil, i))
+	}
+	return keys, nil
+}
+
+// committed looks the keys up, one row a batch.
+func (v *version) committed(keys []string, wants []string) (etl.Committed, error) {
+	var c etl.Committed
+	for i, k := range keys {
+		if r, ok := v.rows[k]; ok {
+			one := r.batch.NewSlice(int64(r.at), int64(r.at)+1)
+			rec, err := project(one, wants)
+			if err != nil {
+				return c, err
+			}
+			c.Rows = append(c.Rows, etl.Found{Ordinals: []int32{int32(i)}, Record: rec, Base: r.base})
+		}
+		if m, ok := v.memory[k]; ok {
+			c.Memory = append(c.Memory, etl.Memory{Ordinal: int32(i), Order: m.order})
+		}
+	}
+	return c, nil
+}
+
+func project(rec arrow.RecordBatch, names []string) (arrow.RecordBatch, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	var fields []arrow.Field
+	var cols []arrow.Array
+	for _, n := range names {
+		idx := rec.Schema().FieldIndices(n)
+		if len(idx) != 1 {
+			return nil, fmt.Errorf("no column %s", n)
+		}
+		fields = append(fields, rec.Schema().Field(idx[0]))
+		cols = append(cols, rec.Column(idx[0]))
+	}
+	return array.NewRecordBatch(arrow.NewSchema(fields, nil), cols, rec.NumRows()), nil
+}
+
+// Applied implements [etl.Sink].
+func (m *Memory) Applied(_ context.Context, target etl.Target, loadID string) (etl.Receipt, bool, error) {
+	r, ok := m.current(target).find(loadID)
+	return r, ok, nil
+}
+
+// Fence implements [etl.Fencer].
+func (m *Memory) Fence(_ context.Context, target etl.Target, fence int64) error {
+	for {
+		base := m.current(target)
+		if base.fence >= fence {
+			return nil
+		}
+		next := *base
+		next.fence = fence
+		if m.swap(base.number, &next) {
+			return nil
+		}
+	}
+}
+
+// Standing implements [etl.Witness].
+func (m *Memory) Standing(_ context.Context, target etl.Target) (etl.Standing, error) {
+	v := m.current(target)
+	return etl.Standing{
+		Epoch: v.last.Epoch, Watermark: v.last.Watermark, WatermarkFile: v.last.WatermarkFile,
+		Landed: v.last.Landed, Fence: v.fence, Loads: slices.Clone(v.loads), Complete: true,
+	}, nil
+}
+
+// Scan yields the rows of a table in the order of their keys; none if there is
+// no such table.
+func (m *Memory) Scan(_ context.Context, name string) iter.Seq2[arrow.RecordBatch, error] {
+	v := m.current(etl.Target{Name: name})
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		keys := make([]string, 0, len(v.rows))
+		for k := range v.rows {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			r := v.rows[k]
+			if !yield(r.batch.NewSlice(int64(r.at), int64(r.at)+1), nil) {
+				return
+			}
+		}
+	}
+}
