@@ -224,3 +224,32 @@ func TestTinyBudgetGivesTheSameTable(t *testing.T) {
 		require.Equal(t, want, p.rows("hr.people"))
 	}
 }
+
+func TestRebuildOfALostControlStore(t *testing.T) {
+	p := newPipeline(t, people())
+	ctx := context.Background()
+	p.land("hr/people/LOAD00000001.csv", "1,Ann,\n")
+	p.land("hr/people/20240220-110825000.csv", "I,2,Bob,\n")
+	p.land("hr/people/20240220-110826000.csv", "I,3,Cy,\n")
+	p.ingest()
+	want, err := p.runner.Status(ctx, "hr.people")
+	require.NoError(t, err)
+	require.ErrorContains(t, p.runner.Rebuild(ctx, "hr.people"), "nothing to rebuild")
+
+	p.config.Control, p.config.Locker = control.NewMemory(), lock.NewMemory()
+	p.restart()
+	p.land("hr/people/20240220-110827000.csv", "D,3,,\n")
+	require.NoError(t, p.runner.Rebuild(ctx, "hr.people"))
+	got, err := p.runner.Status(ctx, "hr.people")
+	require.NoError(t, err)
+	require.Equal(t, map[etl.FileStatus]int{etl.Applied: 3, etl.Pending: 1}, got.Files)
+	require.Equal(t, want.State.Epoch, got.State.Epoch)
+	require.Equal(t, want.State.Watermark, got.State.Watermark)
+	require.Equal(t, want.State.EpochLanded, got.State.EpochLanded)
+	require.Equal(t, etl.FlagPaused, got.State.Flag)
+
+	require.NoError(t, p.runner.Resume(ctx, "hr.people"))
+	rep := p.ingest()
+	require.Len(t, rep.Tables[0].Loads, 1)
+	require.Equal(t, []string{"1,Ann,-", "2,Bob,-"}, p.rows("hr.people"))
+}
