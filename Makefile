@@ -1,0 +1,54 @@
+# The targets that CI calls too (.ci/run).
+GO      ?= go
+BIN     := $(CURDIR)/bin
+LINT    := $(BIN)/golangci-lint
+LINT_VERSION := v2.5.0
+SEEDS   ?= 1000
+KILLS   ?= 200
+
+.PHONY: all build test vet lint race fuzz torture kill interop chicago check
+
+all: build test lint
+
+build:
+	$(GO) build ./...
+
+test:
+	$(GO) test ./...
+
+vet:
+	$(GO) vet ./...
+	$(GO) vet -tags interop ./interop/
+
+lint: $(LINT) vet
+	$(LINT) run ./...
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+
+$(LINT):
+	GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+# Race detector over everything that is concurrent.
+race:
+	$(GO) test -race -short ./...
+
+# Each fuzz target for FUZZTIME.
+FUZZTIME ?= 20s
+fuzz:
+	GO="$(GO)" FUZZTIME=$(FUZZTIME) sh internal/ci/fuzz.sh
+
+# Randomised histories against the reference model.
+torture:
+	$(GO) test ./internal/torture/ -count=1 -timeout 30m -args -seeds $(SEEDS)
+
+# kill -9 of the real command at random moments.
+kill:
+	$(GO) test ./internal/killtest/ -count=1 -timeout 30m -args -kills $(KILLS)
+
+# Every table read back by PyIceberg, DuckDB, Spark and ClickHouse.
+interop:
+	sh interop/setup.sh
+	$(GO) test -tags interop -count=1 -timeout 20m ./interop/
+
+# A year of real crime reports through the command (needs the data).
+chicago:
+	$(GO) test ./internal/chicago/ -count=1 -timeout 30m -v
