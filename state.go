@@ -174,13 +174,16 @@ func (v *view) abort() {
 	}
 }
 
-// settle gives every waiting change file the status that follows from the open
-// full load and the last one.
+// settle gives every waiting file the status that follows from the open full
+// load and the last one.
 func (v *view) settle() {
 	for i := range v.records {
 		r := &v.records[i]
 		waits := r.Status == Pending || r.Status == Deferred
 		comesBack := r.Status == Superseded && r.Epoch > v.state.Epoch
+		if r.Kind == Full && waits && !v.ofOpen(r) {
+			v.set(r, Superseded, "a newer full load was opened")
+		}
 		if r.Kind != Incremental || !waits && !comesBack {
 			continue
 		}
