@@ -1,0 +1,244 @@
+package etltest
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/tidemark-data/etl"
+)
+
+// iterate passes the points of an iteration.
+func iterate[T any](i *Injector, name string, seq func() iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		s := i.scope()
+		fail := func(place string) bool {
+			err := s.pass(name + place)
+			if err != nil {
+				var zero T
+				yield(zero, err)
+			}
+			return err != nil
+		}
+		if fail("/before") {
+			return
+		}
+		n := 0
+		for v, err := range seq() {
+			if n++; n == 2 && fail("/mid") {
+				return
+			}
+			if !s.alive() {
+				fail("")
+				return
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+		fail("/after")
+	}
+}
+
+// alive reports whether the process that the scope belongs to lives.
+func (s scope) alive() bool {
+	s.inj.mu.Lock()
+	defer s.inj.mu.Unlock()
+	return !s.inj.dead && s.inj.life == s.life
+}
+
+// Source returns s with points.
+func (i *Injector) Source(s etl.Source) etl.Source { return &faultSource{i, s} }
+
+type faultSource struct {
+	inj *Injector
+	s   etl.Source
+}
+
+func (f *faultSource) List(ctx context.Context) iter.Seq2[etl.File, error] {
+	return iterate(f.inj, "source.List", func() iter.Seq2[etl.File, error] { return f.s.List(ctx) })
+}
+
+func (f *faultSource) Open(ctx context.Context, file etl.File) (etl.Input, error) {
+	s := f.inj.scope()
+	var in etl.Input
+	err := s.call("source.Open", func() (err error) {
+		in, err = f.s.Open(ctx, file)
+		return err
+	})
+	if err != nil {
+		if in != nil {
+			in.Close() // the caller never gets to see it
+		}
+		return nil, err
+	}
+	return &faultInput{s, in}, nil
+}
+
+type faultInput struct {
+	scope
+	in etl.Input
+}
+
+func (f *faultInput) Size() int64 { return f.in.Size() }
+
+func (f *faultInput) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.pass("input.ReadAt/before"); err != nil {
+		return 0, err
+	}
+	n, err := f.in.ReadAt(p, off)
+	if fault := f.pass("input.ReadAt/after"); fault != nil {
+		return 0, fault
+	}
+	return n, err
+}
+
+// Close closes the input whatever happens, as the end of a process does.
+func (f *faultInput) Close() error {
+	before := f.pass("input.Close/before")
+	err := f.in.Close()
+	if before != nil {
+		return before
+	}
+	if fault := f.pass("input.Close/after"); fault != nil {
+		return fault
+	}
+	return err
+}
+
+// Control returns c with points.
+func (i *Injector) Control(c etl.ControlStore) etl.ControlStore { return &faultControl{i, c} }
+
+type faultControl struct {
+	inj *Injector
+	c   etl.ControlStore
+}
+
+func (f *faultControl) State(ctx context.Context, table string) (etl.State, error) {
+	return value(f.inj.scope(), "control.State", func() (etl.State, error) { return f.c.State(ctx, table) })
+}
+
+func (f *faultControl) Update(ctx context.Context, u etl.Update) error {
+	return f.inj.scope().call("control.Update", func() error { return f.c.Update(ctx, u) })
+}
+
+func (f *faultControl) Files(ctx context.Context, q etl.FileQuery) iter.Seq2[etl.FileRecord, error] {
+	return iterate(f.inj, "control.Files", func() iter.Seq2[etl.FileRecord, error] { return f.c.Files(ctx, q) })
+}
+
+func (f *faultControl) History(ctx context.Context, table string) iter.Seq2[etl.Entry, error] {
+	return iterate(f.inj, "control.History", func() iter.Seq2[etl.Entry, error] { return f.c.History(ctx, table) })
+}
+
+// Locker returns l with points, and with the optional abilities of l.
+func (i *Injector) Locker(l etl.Locker) etl.Locker {
+	f := &faultLocker{i, l}
+	if r, ok := l.(etl.FenceRaiser); ok {
+		return struct {
+			*faultLocker
+			etl.FenceRaiser
+		}{f, &faultRaiser{i, r}}
+	}
+	return f
+}
+
+type faultLocker struct {
+	inj *Injector
+	l   etl.Locker
+}
+
+func (f *faultLocker) Acquire(ctx context.Context, name string, ttl time.Duration) (etl.Lease, error) {
+	s := f.inj.scope()
+	le, err := value(s, "locker.Acquire", func() (etl.Lease, error) { return f.l.Acquire(ctx, name, ttl) })
+	if err != nil {
+		return nil, err
+	}
+	return &faultLease{s, le}, nil
+}
+
+type faultRaiser struct {
+	inj *Injector
+	r   etl.FenceRaiser
+}
+
+func (f *faultRaiser) RaiseFence(ctx context.Context, name string, fence int64) error {
+	return f.inj.scope().call("locker.RaiseFence", func() error { return f.r.RaiseFence(ctx, name, fence) })
+}
+
+type faultLease struct {
+	scope
+	le etl.Lease
+}
+
+func (f *faultLease) Fence() int64 { return f.le.Fence() }
+
+func (f *faultLease) Renew(ctx context.Context) error {
+	return f.call("lease.Renew", func() error { return f.le.Renew(ctx) })
+}
+
+func (f *faultLease) Release(ctx context.Context) error {
+	return f.call("lease.Release", func() error { return f.le.Release(ctx) })
+}
+
+// Sink returns s with points, and with the optional abilities of s.
+func (i *Injector) Sink(s etl.Sink) etl.Sink {
+	f := &faultSink{i, s}
+	fencer, fences := s.(etl.Fencer)
+	witness, tells := s.(etl.Witness)
+	ff, fw := &faultFencer{i, fencer}, &faultWitness{i, witness}
+	switch {
+	case fences && tells:
+		return struct {
+			*faultSink
+			etl.Fencer
+			etl.Witness
+		}{f, ff, fw}
+	case fences:
+		return struct {
+			*faultSink
+			etl.Fencer
+		}{f, ff}
+	case tells:
+		return struct {
+			*faultSink
+			etl.Witness
+		}{f, fw}
+	}
+	return f
+}
+
+type faultSink struct {
+	inj *Injector
+	s   etl.Sink
+}
+
+func (f *faultSink) Apply(ctx context.Context, target etl.Target, load etl.Load, changes *etl.Changes) (etl.Receipt, error) {
+	return value(f.inj.scope(), "sink.Apply", func() (etl.Receipt, error) { return f.s.Apply(ctx, target, load, changes) })
+}
+
+func (f *faultSink) Applied(ctx context.Context, target etl.Target, loadID string) (etl.Receipt, bool, error) {
+	found := false
+	r, err := value(f.inj.scope(), "sink.Applied", func() (r etl.Receipt, err error) {
+		r, found, err = f.s.Applied(ctx, target, loadID)
+		return r, err
+	})
+	return r, found && err == nil, err
+}
+
+type faultFencer struct {
+	inj *Injector
+	f   etl.Fencer
+}
+
+func (f *faultFencer) Fence(ctx context.Context, target etl.Target, fence int64) error {
+	return f.inj.scope().call("sink.Fence", func() error { return f.f.Fence(ctx, target, fence) })
+}
+
+type faultWitness struct {
+	inj *Injector
+	w   etl.Witness
+}
+
+func (f *faultWitness) Standing(ctx context.Context, target etl.Target) (etl.Standing, error) {
+	return value(f.inj.scope(), "sink.Standing", func() (etl.Standing, error) { return f.w.Standing(ctx, target) })
+}
