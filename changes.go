@@ -69,17 +69,18 @@ type ChangesConfig struct {
 // NewChanges returns the changes that the files of a load bring to a table.
 // Nothing is read before [Changes.Parts].
 func NewChanges(cfg ChangesConfig) (*Changes, error) {
-	t := cfg.Table.withDefaults()
+	t := cfg.Table
+	if cfg.Format != nil {
+		t.Format = cfg.Format
+	}
+	t = t.withDefaults()
 	target, err := t.Target()
 	if err != nil {
 		return nil, err
 	}
 	c := &Changes{
-		table: t, target: target, load: cfg.Load, source: cfg.Source, format: cfg.Format,
+		table: t, target: target, load: cfg.Load, source: cfg.Source, format: t.Format,
 		budget: cfg.Budget, notify: cfg.Progress, seed: rowkey.NewSeed(),
-	}
-	if c.format == nil {
-		c.format = t.Format
 	}
 	if c.format == nil {
 		return nil, fmt.Errorf("table %s: no format", t.Name)

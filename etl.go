@@ -30,7 +30,8 @@ type ControlStore interface {
 	// u.State.Table is u.State.Version; the stored version grows by one. It
 	// returns an error that wraps ErrConflict where the version differs (also
 	// where a record of u.Insert exists already), and ErrStaleFence where
-	// u.Fence is not zero and less than the highest fence stored for the table.
+	// u.Fence is not zero and less than the highest fence stored for the table,
+	// whatever the version. The empty table name is a table like any other.
 	Update(ctx context.Context, u Update) error
 	// Files yields the records that match q, ordered by Order, then Location,
 	// then ID, each compared as bytes.
@@ -52,7 +53,7 @@ type Lease interface {
 	// after release, expiry and restart.
 	Fence() int64
 	// Renew extends the lease to ttl from now. It returns an error that wraps
-	// ErrStaleFence once another holder has taken the lock.
+	// ErrStaleFence once another holder has taken the lock, or after Release.
 	Renew(ctx context.Context) error
 	// Release gives the lock back. Releasing a lost or released lease is no error.
 	Release(ctx context.Context) error

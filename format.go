@@ -20,6 +20,14 @@ type Format interface {
 	Partial(kind LoadKind) bool
 }
 
+// TableFormat is an optional ability of a [Format]: ForTable returns the format
+// of the files of one table, where it depends on the table's declaration, as
+// the columns of a file without a header do.
+type TableFormat interface {
+	Format
+	ForTable(t Table) Format
+}
+
 // ScanRequest says what to read of a file.
 type ScanRequest struct {
 	// Location is the file's, for errors.

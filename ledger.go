@@ -120,7 +120,7 @@ type Update struct {
 	// Insert are records that must not exist yet.
 	Insert []FileRecord
 	// Put are records that replace those of the same ID, under whichever table
-	// they stood before.
+	// they stood before, or are added where there is none.
 	Put []FileRecord
 	// Entries are appended to the history of State.Table.
 	Entries []Entry

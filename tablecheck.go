@@ -48,6 +48,9 @@ func (t Table) withDefaults() Table {
 			t.Columns[i].Required = true
 		}
 	}
+	if f, ok := t.Format.(TableFormat); ok {
+		t.Format = f.ForTable(t)
+	}
 	return t
 }
 
