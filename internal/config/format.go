@@ -1,0 +1,131 @@
+package config
+
+import (
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/format"
+	"github.com/tidemark-data/etl/format/parquetformat"
+)
+
+// formatSpec is the format of a table's files before its columns are known.
+type formatSpec struct {
+	csv     *format.CSV
+	parquet *parquetformat.Format
+}
+
+// formats reads csv or parquet. A table's csv starts from that of the file.
+func formats(o *object, defaults formatSpec) formatSpec {
+	csv, parquet := o.get("csv"), o.get("parquet")
+	switch {
+	case csv.given() && parquet.given():
+		parquet.bad("files are csv or parquet, not both")
+	case csv.given():
+		return formatSpec{csv: csvFormat(csv, defaults.csv)}
+	case parquet.given():
+		return formatSpec{parquet: parquetFormat(parquet)}
+	}
+	return defaults
+}
+
+// format returns the format; CSV as DMS writes it where nothing is said.
+func (s formatSpec) format() etl.Format {
+	switch {
+	case s.parquet != nil:
+		return *s.parquet
+	case s.csv != nil:
+		return *s.csv
+	}
+	return format.CSV{}
+}
+
+func csvFormat(v value, defaults *format.CSV) *format.CSV {
+	c := format.CSV{}
+	if defaults != nil {
+		c = *defaults
+	}
+	o := v.object("a mapping such as {header: true}")
+	if h := o.get("header"); h.given() {
+		h.bool(&c.Header)
+	}
+	full, change := o.get("full_columns"), o.get("change_columns")
+	if full.given() {
+		full.strings(&c.FullColumns)
+	}
+	if change.given() {
+		change.strings(&c.ChangeColumns)
+	}
+	if c.Header && (full.given() || change.given()) {
+		o.bad("has a header or lists of columns, not both")
+	} else if c.Header {
+		c.FullColumns, c.ChangeColumns = nil, nil
+	}
+	character(o.get("delimiter"), &c.Delimiter)
+	quote(o.get("quote"), &c.Quote)
+	o.get("null_text").str(&c.Null)
+	if n := o.get("not_supplied"); n.given() {
+		var text string
+		n.str(&text)
+		c.NotSupplied = &text
+	}
+	o.get("max_field").sizeInt(&c.MaxFieldBytes)
+	o.get("max_row").sizeInt(&c.MaxRowBytes)
+	o.get("max_decompressed").size(&c.MaxDecompressedBytes)
+	o.get("max_ratio").int64Into(&c.MaxRatio)
+	o.done()
+	return &c
+}
+
+func quote(v value, dst *byte) {
+	if n, ok := v.node.(*ast.StringNode); ok && n.Value == "none" {
+		*dst = format.NoQuote
+		return
+	}
+	character(v, dst)
+}
+
+func character(v value, dst *byte) {
+	if !v.given() {
+		return
+	}
+	s, ok := v.text()
+	if !ok {
+		return
+	}
+	switch {
+	case s == "tab":
+		*dst = '\t'
+	case len(s) != 1 || s[0] >= 0x80 || s[0] == '\n' || s[0] == '\r' || s[0] == 0:
+		v.bad("is not one ASCII character")
+	default:
+		*dst = s[0]
+	}
+}
+
+func (v value) sizeInt(dst *int) {
+	var n int64
+	if !v.given() {
+		return
+	}
+	if v.size(&n); n > 1<<30 {
+		v.bad("is more than 1GiB")
+		return
+	}
+	*dst = int(n)
+}
+
+func (v value) int64Into(dst *int64) {
+	if v.given() {
+		v.int64(dst)
+	}
+}
+
+func parquetFormat(v value) *parquetformat.Format {
+	f := &parquetformat.Format{}
+	o := v.object("a mapping, or {}")
+	o.get("any_zone").bool(&f.AnyZone)
+	o.get("max_footer").size(&f.MaxFooterBytes)
+	o.get("max_page").size(&f.MaxPageBytes)
+	o.done()
+	return f
+}

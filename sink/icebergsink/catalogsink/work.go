@@ -1,0 +1,250 @@
+package catalogsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/tidemark-data/etl"
+)
+
+const (
+	// writeBatch is how many rows are handed to the writer at a time, and
+	// writeQueue how many such batches it may hold.
+	writeBatch = 4096
+	writeQueue = 8
+)
+
+// work is one attempt at one load, on one state of the table.
+type work struct {
+	sink   *Sink
+	tbl    *table.Table
+	fs     iceio.WriteFileIO
+	past   history
+	target etl.Target
+	load   etl.Load
+	list   *listing
+	schema *arrow.Schema // of the rows to write
+
+	counts  etl.Counts
+	removed map[*dataFile][]int64
+	data    []iceberg.DataFile
+	deletes []iceberg.DataFile
+	memory  *orderBook
+	staged  []string // files written that are in no snapshot yet
+	ready   bool     // the rows are written
+}
+
+func newWork(ctx context.Context, s *Sink, tbl *table.Table, past history, target etl.Target, load etl.Load) (*work, error) {
+	fs, err := tbl.FS(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", target.Name, err)
+	}
+	wfs, ok := fs.(iceio.WriteFileIO)
+	if !ok {
+		return nil, terminal(fmt.Errorf("table %s: its storage cannot be written", target.Name))
+	}
+	w := &work{sink: s, tbl: tbl, fs: wfs, past: past, target: target, load: load, removed: map[*dataFile][]int64{}}
+	w.list, err = list(ctx, fs, tbl.SnapshotByName(table.MainBranch), s.opts.Workers)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", target.Name, err)
+	}
+	if w.list.equal > 0 && load.Kind != etl.Full {
+		return nil, terminal(fmt.Errorf("table %s has %d equality-delete files, which another writer made; compact them away first", target.Name, w.list.equal))
+	}
+	fields := make([]arrow.Field, len(target.Columns))
+	for i, col := range target.Columns {
+		fields[i] = arrow.Field{Name: col.Name, Type: col.Type.Arrow(), Nullable: !required(target, col)}
+	}
+	w.schema = arrow.NewSchema(fields, nil)
+	w.memory, err = openMemory(ctx, w)
+	return w, err
+}
+
+// run settles the changes, writes files and commits.
+func (w *work) run(ctx context.Context, changes *etl.Changes) (*table.Table, error) {
+	before, err := w.list.rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.counts.RowsBefore = before
+	if !w.ready {
+		if err := w.writeRows(ctx, changes); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.writeDeletes(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.account(); err != nil {
+		return nil, err
+	}
+	if err := w.memory.write(ctx); err != nil {
+		return nil, err
+	}
+	if w.load.Kind == etl.Full {
+		return w.commitSwap(ctx)
+	}
+	return w.commitDelta(ctx)
+}
+
+// adopt takes over what an attempt has written that lost against another writer.
+// A full load does not look at the table, so its files stay good unless the
+// table's shape has changed.
+func (w *work) adopt(lost *work) bool {
+	was, is := lost.tbl.Metadata(), w.tbl.Metadata()
+	if w.load.Kind != etl.Full || len(lost.memory.fresh) > 0 || was.TableUUID() != is.TableUUID() ||
+		was.CurrentSchema().ID != is.CurrentSchema().ID || was.DefaultPartitionSpec() != is.DefaultPartitionSpec() {
+		return false
+	}
+	w.data, w.staged, w.counts, w.ready = lost.data, lost.staged, lost.counts, true
+	return true
+}
+
+// account counts the table's rows after the load from what was written and
+// removed, independently of the fates of the rows read.
+func (w *work) account() error {
+	after := int64(0)
+	if w.load.Kind != etl.Full {
+		after = w.counts.RowsBefore
+	}
+	for _, df := range w.data {
+		after += df.Count()
+	}
+	for _, df := range w.deletes {
+		after -= df.Count()
+	}
+	w.counts.RowsAfter = after
+	if err := w.counts.Check(w.load.Kind); err != nil {
+		return fmt.Errorf("table %s: %w", w.target.Name, err)
+	}
+	return nil
+}
+
+// writeRows runs the changes through the writer, all parts into the same files.
+func (w *work) writeRows(ctx context.Context, changes *etl.Changes) error {
+	var cause error // the writer does not promise to hand errors through
+	rows := func(yield func(arrow.RecordBatch, error) bool) {
+		if cause = w.settle(ctx, changes, func(b arrow.RecordBatch) bool { return yield(b, nil) }); cause != nil && !errors.Is(cause, errStopped) {
+			yield(nil, cause)
+		}
+	}
+	var failed error
+	for df, err := range table.WriteRecords(ctx, w.tbl, w.schema, rows, table.WithRecordBatchBufferSize(writeQueue)) {
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		w.data = append(w.data, df)
+		w.staged = append(w.staged, df.FilePath())
+	}
+	switch {
+	case cause != nil && !errors.Is(cause, errStopped):
+		return cause
+	case failed != nil:
+		return fmt.Errorf("table %s: write rows: %w", w.target.Name, failed)
+	}
+	return cause
+}
+
+// errStopped: the writer asked for no more rows.
+var errStopped = errors.New("writer stopped")
+
+func (w *work) settle(ctx context.Context, changes *etl.Changes, emit func(arrow.RecordBatch) bool) error {
+	for part, err := range changes.Parts(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := w.settlePart(ctx, part, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) settlePart(ctx context.Context, part *etl.Part, emit func(arrow.RecordBatch) bool) error {
+	var committed etl.Committed
+	var matches []*match
+	if w.load.Kind != etl.Full && part.Len() > 0 {
+		p, err := w.newProbe(part)
+		if err != nil {
+			return err
+		}
+		if matches, err = p.run(ctx); err != nil {
+			return fmt.Errorf("table %s: %w", w.target.Name, err)
+		}
+		defer releaseAll(matches)
+		if committed.Memory, err = w.memory.recall(part); err != nil {
+			return fmt.Errorf("table %s: %w", w.target.Name, err)
+		}
+	}
+	for _, m := range matches {
+		committed.Rows = append(committed.Rows, m.found)
+	}
+	res, err := part.Resolve(ctx, committed)
+	if err != nil {
+		return err
+	}
+	for batch, err := range res.Rows(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := w.emit(batch, emit); err != nil {
+			return err
+		}
+	}
+	for _, m := range matches {
+		for i, ordinal := range m.found.Ordinals {
+			if res.Removes(ordinal) {
+				w.removed[m.file] = append(w.removed[m.file], m.positions[i])
+			}
+		}
+	}
+	w.count(res.Counts())
+	return w.memory.remember(ctx, part, res.Memory())
+}
+
+// emit hands rows to the writer in small batches: it queues whole ones. The
+// writer releases what it is given.
+func (w *work) emit(batch arrow.RecordBatch, emit func(arrow.RecordBatch) bool) error {
+	if batch.NumCols() != int64(w.schema.NumFields()) {
+		return fmt.Errorf("table %s: rows have %d columns, expected %d", w.target.Name, batch.NumCols(), w.schema.NumFields())
+	}
+	// The batch's own schema may carry metadata that the writer rejects.
+	whole := array.NewRecordBatch(w.schema, batch.Columns(), batch.NumRows())
+	defer whole.Release()
+	for from := int64(0); from < whole.NumRows(); from += writeBatch {
+		if !emit(whole.NewSlice(from, min(from+writeBatch, whole.NumRows()))) {
+			return errStopped
+		}
+	}
+	return nil
+}
+
+func (w *work) count(c etl.Counts) {
+	w.counts.Read += c.Read
+	w.counts.Inserted += c.Inserted
+	w.counts.Updated += c.Updated
+	w.counts.Deleted += c.Deleted
+	w.counts.Unchanged += c.Unchanged
+	w.counts.Superseded += c.Superseded
+	w.counts.Filtered += c.Filtered
+	w.counts.Quarantined += c.Quarantined
+	w.counts.RemovedByFilter += c.RemovedByFilter
+	w.counts.RemovedAsOldKey += c.RemovedAsOldKey
+}
+
+// discard removes the files of an attempt that is known not to be committed.
+func (w *work) discard() {
+	for _, path := range w.staged {
+		if err := w.fs.Remove(path); err != nil {
+			w.sink.opts.Logger.Warn("file of a lost attempt is left for clean-up", "path", path, "error", err)
+		}
+	}
+}
