@@ -23,12 +23,13 @@ type Found struct {
 	Base bool
 }
 
-// Memory is the order of a key that the table's rows do not show: a tombstone,
-// or a row whose last change had no order.
+// Memory is the order of a key where the table's row does not show it: a
+// tombstone, or a row whose last change had no order.
 type Memory struct {
 	// Ordinal is the key.
 	Ordinal int32
-	// Order is opaque and compares as bytes.
+	// Order is opaque and compares as bytes. It may be empty: the key has no
+	// order, whatever its row shows.
 	Order []byte
 }
 

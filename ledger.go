@@ -42,6 +42,10 @@ type FileRecord struct {
 	// Accepted is set once an operator has said that the file may be applied
 	// although it comes late.
 	Accepted bool `json:"accepted,omitempty"`
+	// InTable is set while the table holds the file although its status is not
+	// Applied: while a reload, or a newer full load, is open. If that is given
+	// up, the file is Applied again.
+	InTable bool `json:"in_table,omitempty"`
 }
 
 // Landed is when the file landed: its ModTime, or when it was registered if
@@ -134,6 +138,9 @@ type FileQuery struct {
 	Statuses []FileStatus
 	Kind     LoadKind
 	IDs      []string
+	// AnyTable selects records of the given IDs under whatever table they stand.
+	// It goes with IDs only.
+	AnyTable bool
 	// Limit is the greatest number of records; 0 is all.
 	Limit int
 }

@@ -88,6 +88,7 @@ func planIncremental(t Table, st State, waiting []FileRecord, now time.Time) Dec
 	var bytes int64
 	var wait time.Duration
 	limit := ""
+	slices.SortStableFunc(waiting, compareRecords)
 	for _, r := range waiting {
 		if r.Kind != Incremental || r.Status != Pending && r.Status != Deferred {
 			continue
@@ -98,6 +99,10 @@ func planIncremental(t Table, st State, waiting []FileRecord, now time.Time) Dec
 		}
 		if len(files) == t.MaxBatchFiles || len(files) > 0 && bytes+r.Size > t.MaxBatchBytes {
 			limit = ", up to the batch limit"
+			break
+		}
+		if n := len(files); n > 0 && files[n-1].Location == r.Location {
+			limit = ", up to newer content of the same location" // each fails by itself
 			break
 		}
 		if isLate(t, st, r) {

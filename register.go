@@ -60,7 +60,7 @@ func (r *Runner) place(f File) FileRecord {
 func (r *Runner) setAside(ctx context.Context, recs []FileRecord) (int, error) {
 	var fresh []FileRecord
 	_, err := r.transition(ctx, &Table{}, 0, FileQuery{}, func(v *view) error {
-		known, err := r.files(ctx, "", FileQuery{IDs: recordIDs(recs)})
+		known, err := r.files(ctx, "", FileQuery{IDs: recordIDs(recs), AnyTable: true})
 		if err != nil {
 			return err
 		}
@@ -90,17 +90,19 @@ func (r *Runner) registerTable(ctx context.Context, t *Table, recs []FileRecord)
 	var fresh []FileRecord
 	var added []FileRecord
 	_, err := r.transition(ctx, t, 0, FileQuery{}, func(v *view) error {
-		ids := recordIDs(recs)
-		known, err := r.files(ctx, t.Name, FileQuery{IDs: ids})
+		known, err := r.files(ctx, t.Name, FileQuery{IDs: recordIDs(recs), AnyTable: true})
 		if err != nil {
 			return err
 		}
+		var aside []FileRecord // without a table until now
+		known = slices.DeleteFunc(known, func(rec FileRecord) bool {
+			if rec.Table == "" {
+				aside = append(aside, rec)
+			}
+			return rec.Table == ""
+		})
 		if fresh = unknown(recs, known); len(fresh) == 0 {
 			return errDone
-		}
-		aside, err := r.files(ctx, "", FileQuery{IDs: ids})
-		if err != nil {
-			return err
 		}
 		if hasFull || v.state.Open != nil {
 			if v.records, err = r.files(ctx, t.Name, FileQuery{Statuses: live}); err != nil {

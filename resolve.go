@@ -45,15 +45,14 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 		r.below = make([]origin, len(p.changes))
 		r.rowOf = make([]rowRef, p.Len())
 	}
-	if len(p.c.target.OrderBy) > 0 {
-		for _, m := range c.Memory {
-			r.memory[m.Ordinal] = m.Order
-			r.orders[m.Ordinal] = m.Order
-		}
-	}
 	for _, f := range c.Rows {
 		if err := r.found(f); err != nil {
 			return nil, err
+		}
+	}
+	if len(p.c.target.OrderBy) > 0 {
+		for _, m := range c.Memory {
+			r.remember(m)
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -62,6 +61,16 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 	r.state = p.fold(r.orders, r.below)
 	r.count()
 	return r, nil
+}
+
+// remember takes in an order that the row of the key does not show, or shows
+// wrongly; an empty one is none.
+func (r *Resolution) remember(m Memory) {
+	r.memory[m.Ordinal] = append([]byte{}, m.Order...)
+	r.orders[m.Ordinal] = nil
+	if len(m.Order) > 0 {
+		r.orders[m.Ordinal] = m.Order
+	}
 }
 
 // found takes in rows that the table holds, and their orders.
@@ -148,7 +157,8 @@ func (r *Resolution) winsStill(c change) bool {
 }
 
 // Rows yields the rows to write, in the schema of the target, one for a key. A
-// batch is valid until the next one is asked for. It can be called once.
+// batch is valid until the next one is asked for, or longer if it is retained.
+// It can be called once.
 func (r *Resolution) Rows(ctx context.Context) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		w := newWinners(r)
@@ -184,8 +194,11 @@ func (r *Resolution) Memory() []Memory {
 		switch {
 		case s == stateCommitted:
 			o = r.memory[k]
-		case s >= 0 && !r.filtered(int32(k)) && p.order(p.changes[s].order) != nil:
+		case s < 0 || r.filtered(int32(k)):
+		case p.order(p.changes[s].order) != nil:
 			o = nil // the row shows it
+		case o == nil && p.c.partial():
+			o = []byte{} // the row may show one that it has from below
 		}
 		if o != nil {
 			out = append(out, Memory{Ordinal: int32(k), Order: o})

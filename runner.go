@@ -165,7 +165,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // errDone ends a transition that has nothing to store.
-var errDone = errors.New("nothing to store")
+var errDone = WithOutcome(Terminal, errors.New("nothing to store"))
 
 // transition reads what q selects of a table, lets fn change it, and stores the
 // outcome; on conflicts and transient errors it does so again. As an update whose

@@ -93,15 +93,20 @@ func (v *view) register(files []FileRecord) {
 	v.settle()
 }
 
-// compareRecords orders files as they are applied.
+// compareRecords orders files as they are applied: by order, location, and, of
+// several contents of a location, by when they landed.
 func compareRecords(a, b FileRecord) int {
-	return cmp.Or(strings.Compare(a.Order, b.Order), strings.Compare(a.Location, b.Location), strings.Compare(a.ID(), b.ID()))
+	return cmp.Or(strings.Compare(a.Order, b.Order), strings.Compare(a.Location, b.Location),
+		a.Landed().Compare(b.Landed()), strings.Compare(a.ID(), b.ID()))
 }
 
 // openFor finds or opens the full load that a full-load file belongs to.
 func (v *view) openFor(f *FileRecord) {
 	open := v.state.Open
 	switch older := v.waiting(f.Location); {
+	case older != nil && f.Landed().Before(older.Landed()):
+		f.Status, f.Epoch, f.Note = Superseded, open.Epoch, "replaced by newer content of the same location"
+		return
 	case older != nil:
 		v.set(older, Superseded, "replaced by newer content of the same location")
 		open.Files--
@@ -187,6 +192,10 @@ func (v *view) settle() {
 		if r.Kind != Incremental || !waits && !comesBack {
 			continue
 		}
+		if v.state.Open == nil && r.InTable {
+			v.back(r)
+			continue
+		}
 		epoch, status, note := v.state.Epoch, Pending, ""
 		if open := v.state.Open; open != nil {
 			epoch, status = open.Epoch, Deferred
@@ -202,6 +211,13 @@ func (v *view) settle() {
 		}
 		v.set(r, status, note)
 	}
+}
+
+// back makes a file of the table what it was before a full load that was given up.
+func (v *view) back(r *FileRecord) {
+	v.set(r, Applied, "")
+	r.Epoch, r.InTable = v.state.Epoch, false
+	v.changed[r.ID()] = true
 }
 
 // begin records the intent of a load.
@@ -237,6 +253,7 @@ func (v *view) applied(l Load, receipt Receipt, took time.Duration) {
 	}
 	v.state.Running = nil
 	if l.Kind == Full {
+		v.forget()
 		v.state.Epoch, v.state.EpochLanded = l.Epoch, l.Landed
 		if v.state.Open != nil && v.state.Open.Epoch <= l.Epoch {
 			v.state.Open = nil
@@ -246,6 +263,16 @@ func (v *view) applied(l Load, receipt Receipt, took time.Duration) {
 	v.settle()
 	e := v.log(EntryApplied, "%s load of %d files", l.Kind, len(l.Files))
 	e.LoadID, e.LoadKind, e.Epoch, e.Files, e.LastFile, e.Receipt, e.Took = l.ID, l.Kind, l.Epoch, len(l.Files), last, &receipt, took
+}
+
+// forget takes note that the table holds no file of before any more.
+func (v *view) forget() {
+	for i := range v.records {
+		if r := &v.records[i]; r.InTable {
+			r.InTable = false
+			v.changed[r.ID()] = true
+		}
+	}
 }
 
 // failed records that a load cannot go through, and pauses the table.

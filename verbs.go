@@ -98,7 +98,10 @@ func (v *view) skip(locations []string) (int, error) {
 	}
 	if giveUp {
 		for i := range v.records {
-			if rec := &v.records[i]; v.ofOpen(rec) && rec.Status == Pending {
+			switch rec := &v.records[i]; {
+			case rec.Kind == Full && rec.InTable:
+				v.back(rec)
+			case v.ofOpen(rec) && (rec.Status == Pending || rec.Status == Failed || rec.Status == Vanished):
 				v.set(rec, Skipped, "its full load was given up")
 				n++
 			}
@@ -120,7 +123,7 @@ func (r *Runner) Reload(ctx context.Context, table string, locations ...string) 
 func (v *view) reload(locations []string) error {
 	newest := map[string]int{} // by location: the newest content
 	for i, rec := range v.records {
-		hit := rec.Epoch == v.state.Epoch && rec.Status == Applied
+		hit := v.holds(&rec)
 		if len(locations) > 0 {
 			hit = slices.Contains(locations, rec.Location)
 		}
@@ -141,6 +144,7 @@ func (v *view) reload(locations []string) error {
 		if open.Landed.IsZero() || rec.Landed().Before(open.Landed) {
 			open.Landed = rec.Landed()
 		}
+		rec.InTable = v.holds(rec)
 		v.set(rec, Pending, "loaded again")
 		rec.Epoch = open.Epoch
 	}
@@ -148,6 +152,7 @@ func (v *view) reload(locations []string) error {
 		rec := &v.records[i]
 		replay := rec.Status == Applied || rec.Status == Failed || rec.Status == Vanished
 		if rec.Kind == Incremental && replay && !before(rec.Landed(), open.Landed) {
+			rec.InTable = v.holds(rec)
 			v.set(rec, Pending, "")
 		}
 	}
@@ -156,6 +161,11 @@ func (v *view) reload(locations []string) error {
 	v.resume()
 	v.log(EntryOperator, "reload from %d files in epoch %d", len(newest), open.Epoch).Files = len(newest)
 	return nil
+}
+
+// holds reports whether the table holds the file.
+func (v *view) holds(r *FileRecord) bool {
+	return r.InTable || r.Status == Applied && r.Epoch == v.state.Epoch
 }
 
 // Complete says that the open full load of a table has all its files.

@@ -154,10 +154,6 @@ func (m *Memory) Files(ctx context.Context, q etl.FileQuery) iter.Seq2[etl.FileR
 func (m *Memory) find(q etl.FileQuery) []record {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	l := m.tables[q.Table]
-	if l == nil {
-		return nil
-	}
 	var out []record
 	take := func(id string, r etl.FileRecord) {
 		if (len(q.Statuses) == 0 || slices.Contains(q.Statuses, r.Status)) &&
@@ -166,14 +162,17 @@ func (m *Memory) find(q etl.FileQuery) []record {
 		}
 	}
 	if len(q.IDs) == 0 {
-		for id, r := range l.files {
-			take(id, r)
+		if l := m.tables[q.Table]; l != nil {
+			for id, r := range l.files {
+				take(id, r)
+			}
 		}
 		return out
 	}
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(q.IDs))) {
-		if r, ok := l.files[id]; ok {
-			take(id, r)
+		table, ok := m.owner[id]
+		if ok && (q.AnyTable || table == q.Table) {
+			take(id, m.tables[table].files[id])
 		}
 	}
 	return out

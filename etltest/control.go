@@ -48,6 +48,7 @@ func ControlStore(t *testing.T, open func(t *testing.T) etl.ControlStore, opts .
 	run("Order", filesOrder)
 	run("Filters", filesFilters)
 	run("ManyIDs", filesManyIDs)
+	run("AnyTable", filesAnyTable)
 	run("UpdateWhileIterating", updateWhileIterating)
 	run("IterateWhileOthersUpdate", iterateWhileOthersUpdate)
 	run("History", historyOrder)

@@ -94,6 +94,17 @@ func selectRecords(recs []etl.FileRecord, q etl.FileQuery) []etl.FileRecord {
 	return out
 }
 
+func filesAnyTable(t *testing.T, s etl.ControlStore) {
+	ctx := context.Background()
+	one, other := record("a.one", "x"), record("", "y")
+	require.NoError(t, s.Update(ctx, etl.Update{State: etl.State{Table: "a.one"}, Insert: []etl.FileRecord{one}}))
+	require.NoError(t, s.Update(ctx, etl.Update{State: etl.State{Table: ""}, Insert: []etl.FileRecord{other}}))
+	ids := []string{one.ID(), other.ID(), "00000000000000000000000000000000"}
+	require.Len(t, allFiles(t, s, etl.FileQuery{Table: "a.two", IDs: ids}), 0)
+	require.Len(t, allFiles(t, s, etl.FileQuery{Table: "a.one", IDs: ids}), 1)
+	require.Len(t, allFiles(t, s, etl.FileQuery{Table: "a.two", IDs: ids, AnyTable: true}), 2)
+}
+
 func filesManyIDs(t *testing.T, s etl.ControlStore) {
 	recs := records("a.b", 3000)
 	require.NoError(t, s.Update(t.Context(), etl.Update{State: etl.State{Table: "a.b"}, Insert: recs[:2900]}))

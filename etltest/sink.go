@@ -40,6 +40,7 @@ func Sink(t *testing.T, open func(t *testing.T) SinkUnderTest) {
 		"LateDataLoses":         sinkLateData,
 		"DeletedStaysDeleted":   sinkTombstones,
 		"OrderOutlivesNull":     sinkNullOrder,
+		"OrderNotSupplied":      sinkOrderNotSupplied,
 		"FullLoadForgetsOrders": sinkFullForgets,
 		"AllTypes":              sinkAllTypes,
 		"CompositeKey":          sinkCompositeKey,
@@ -338,6 +339,18 @@ func sinkNullOrder(s *sinkTest) {
 	s.want(row(1, "null", nil))
 	s.change("U,,1,ten,10\n")
 	s.want(row(1, "ten", 10))
+}
+
+// The row shows an order that it has from the full load, where it counts for
+// nothing.
+func sinkOrderNotSupplied(s *sinkTest) {
+	s.full("1,Ann,9\n")
+	s.change("U,,1,Anne,<none>\n")
+	s.want(row(1, "Anne", 9))
+	s.change("U,,1,Annie,2\n")
+	s.want(row(1, "Annie", 2))
+	s.change("U,,1,older,1\n")
+	s.want(row(1, "Annie", 2))
 }
 
 func sinkFullForgets(s *sinkTest) {

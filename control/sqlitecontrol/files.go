@@ -124,7 +124,7 @@ func (s *Store) filesByID(ctx context.Context, q etl.FileQuery) ([]placed, error
 			return nil, err
 		}
 		for _, r := range recs {
-			if r.rec.Table == q.Table && (q.Kind == etl.Unknown || r.rec.Kind == q.Kind) &&
+			if (q.AnyTable || r.rec.Table == q.Table) && (q.Kind == etl.Unknown || r.rec.Kind == q.Kind) &&
 				(len(q.Statuses) == 0 || slices.Contains(q.Statuses, r.rec.Status)) {
 				out = append(out, r)
 			}
