@@ -12,16 +12,16 @@ import (
 type Outcome uint8
 
 const (
-	// Retry: nothing happened and it may go better next time (a conflict, a
+	// Retry says that nothing happened and it may go better next time (a conflict, a
 	// throttled or broken connection).
 	Retry Outcome = iota + 1
-	// Terminal: nothing happened and it will not go better by itself (a bad
+	// Terminal says that nothing happened and it will not go better by itself (a bad
 	// row, a vanished file). The table pauses.
 	Terminal
-	// Indeterminate: it may have happened. Neither repeat nor clean up before
+	// Indeterminate says that it may have happened. Neither repeat nor clean up before
 	// looking for the load ID.
 	Indeterminate
-	// Refused: somebody with a newer fence works on the table. Stop.
+	// Refused says that somebody with a newer fence works on the table. Stop.
 	Refused
 )
 

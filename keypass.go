@@ -19,8 +19,9 @@ type keyPass struct {
 	mayGrow bool
 	builder *array.RecordBuilder
 	columns []ScanColumn
-	// where the columns of a kind begin in columns; op and old are -1 if absent
-	keyAt, orderAt, opAt, oldAt int
+	// where the columns of a kind begin in columns, after the key's; op and old
+	// are -1 if absent
+	orderAt, opAt, oldAt int
 	codes                       map[string]Op
 	buf                         []byte
 }
@@ -107,6 +108,9 @@ func (k *keyPass) file(ctx context.Context, in Input, file int32, location strin
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+	}
+	if n == 0 && !c.table.AllowEmpty {
+		return &RowError{File: location, Rule: "file has no rows"}
 	}
 	return nil
 }

@@ -39,6 +39,9 @@ type Table struct {
 	// is 64 files and 256 MiB. A single larger file is a load of its own.
 	MaxBatchFiles int
 	MaxBatchBytes int64
+	// AllowEmpty lets files without any row pass. Otherwise they are bad input:
+	// an export that broke off would empty the table.
+	AllowEmpty bool
 	// Transforms change the rows that won, in this order.
 	Transforms []Transformer
 	// Partition and Sort are used when the table is created.
@@ -74,6 +77,7 @@ const (
 // was applied already, in a table without ordering columns.
 type LatePolicy string
 
+// The policies for late change files.
 const (
 	LatePause    LatePolicy = "pause"     // pause the table and let a person decide
 	LateApply    LatePolicy = "apply"     // apply it as if it had come in time

@@ -164,7 +164,8 @@ func (w *winners) checkRequired(rec arrow.RecordBatch, ids []int64) error {
 			continue
 		}
 		for row := range ids {
-			if a.IsNull(row) && !(w.patch != nil && w.patch.suppliedByTable(ids[row], i)) {
+			missing := a.IsNull(row) && (w.patch == nil || !w.patch.suppliedByTable(ids[row], i))
+			if missing {
 				return w.badRow(ids[row], col.Name, "required value is null", nil)
 			}
 		}

@@ -114,7 +114,7 @@ func (f *flawedLocker) RaiseFence(ctx context.Context, name string, fence int64)
 		defer f.mu.Unlock()
 		if fence < 10 {
 			f.Memory = lock.NewMemory()
-			f.Memory.Now = func() time.Time { return f.clock }
+			f.Now = func() time.Time { return f.clock }
 		}
 	}
 	return f.Memory.RaiseFence(ctx, name, fence)

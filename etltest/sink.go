@@ -78,7 +78,7 @@ func newSinkTest(t *testing.T, s SinkUnderTest) *sinkTest {
 		},
 		OrderBy: []string{"seq"},
 		Op:      etl.OpColumn{Column: "op"},
-		OldKey:  []string{"old_id"},
+		OldKey:  []string{"old_id"}, AllowEmpty: true,
 		Format: format.CSV{
 			FullColumns: []string{"id", "name", "seq"}, ChangeColumns: []string{"op", "old_id", "id", "name", "seq"},
 			NotSupplied: &none,

@@ -196,7 +196,7 @@ func sourceContent(t *testing.T, s SourceUnderTest) {
 func noise(size int) []byte {
 	rng := rand.NewChaCha8([32]byte{byte(size)})
 	b := make([]byte, size)
-	rng.Read(b)
+	_, _ = rng.Read(b)
 	return b
 }
 

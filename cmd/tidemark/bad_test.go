@@ -157,9 +157,18 @@ func TestChangedFile(t *testing.T) {
 	require.Contains(t, b.rows("hr.people"), "1|"+secret+"|12|(null)", "the new content is a file of its own")
 }
 
-// A header alone, or nothing but blank lines after it, is a load of no rows.
+// A file without rows pauses the table, lest an export that broke off empties it,
+// unless the table allows such files.
 func TestHeaderOnly(t *testing.T) {
 	b := newBench(t, people)
+	b.land(fullFile, goodFull)
+	b.land(change1, goodHead)
+	d := pausedOf(b.ingestDoc(exitPaused), "hr.people")
+	require.Equal(t, change1, d.File)
+	require.Equal(t, "file has no rows", d.Rule)
+	require.Len(t, b.rows("hr.people"), 2)
+
+	b = newBench(t, people+"    allow_empty: true\n")
 	b.land(fullFile, goodFull)
 	b.land(change1, goodHead)
 	doc := b.ingestDoc(exitOK)

@@ -186,6 +186,26 @@ Example:
 	})
 }
 
+func rebuildVerb() *verb {
+	return tableVerb(verb{
+		name: "rebuild", args: "<table>", short: "make a lost ledger anew from the table itself",
+		about: `
+For a state file that was lost. What the table's own snapshots name is applied,
+what the source lists besides waits, and the table is paused until somebody has
+looked. Nothing is done where the ledger knows the table already.
+
+Example:
+  tidemark rebuild mpd.incidents
+  tidemark status --files mpd.incidents
+  tidemark resume mpd.incidents`,
+	}, func(ctx context.Context, a *app, table string, rest []string) (string, error) {
+		if err := noMore("rebuild", rest); err != nil {
+			return "", err
+		}
+		return "has its ledger rebuilt and is paused", a.runner.Rebuild(ctx, table)
+	})
+}
+
 func classifyVerb() *verb {
 	var p etl.Placement
 	var kind string

@@ -234,3 +234,27 @@ func TestLogs(t *testing.T) {
 	require.Contains(t, r.stderr, `"level":"ERROR","msg":"paused","table":"hr.people"`)
 	require.NotContains(t, r.stderr, "DEBUG")
 }
+
+func TestRebuild(t *testing.T) {
+	b := newBench(t, people)
+	b.land(fullFile, fullPeople)
+	b.land(change1, "Op,id,name,pay,born\nD,1,,,\n")
+	b.ingestDoc(exitOK)
+	b.want(exitError, "rebuild", "hr.people")
+	want := b.rows("hr.people")
+
+	files, err := filepath.Glob(filepath.Join(b.dir, "control.db*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, f := range files {
+		require.NoError(t, os.Remove(f))
+	}
+	b.land(change2, "Op,id,name,pay,born\nD,2,,,\n")
+	b.want(exitOK, "rebuild", "hr.people")
+	b.want(exitPaused, "ingest")
+	require.Equal(t, want, b.rows("hr.people"))
+	b.want(exitOK, "resume", "hr.people")
+	doc := b.ingestDoc(exitOK)
+	require.Len(t, doc.Tables[0].Loads, 1, "only what the table does not hold is applied")
+	require.Empty(t, b.rows("hr.people"))
+}

@@ -30,13 +30,13 @@ func main() {
 	land := flag.Bool("land", false, "only land the files, for the tidemark command")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var err error
 	if *land {
 		err = landAll(*dir, os.Stdout)
 	} else {
 		_, err = run(ctx, *dir, os.Stdout)
 	}
+	stop()
 	if err != nil {
 		log.Fatal(err)
 	}

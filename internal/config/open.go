@@ -14,7 +14,7 @@ import (
 	"github.com/tidemark-data/etl/source"
 )
 
-// ErrNoSource: the source folder is not there.
+// ErrNoSource says that the source folder is not there.
 var ErrNoSource = errors.New("source is not a folder")
 
 // Open opens the stores that c names, creating what is not there but the source

@@ -28,6 +28,7 @@ func table(v value, defaults formatSpec) etl.Table {
 	}
 	t.Completion = completion(o.get("completion"))
 	o.get("settle").duration(&t.Settle)
+	o.get("allow_empty").bool(&t.AllowEmpty)
 	batch := o.get("batch").object("a mapping with files and bytes")
 	batch.get("files").int(&t.MaxBatchFiles)
 	batch.get("bytes").size(&t.MaxBatchBytes)

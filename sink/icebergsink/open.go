@@ -27,7 +27,7 @@ import (
 // CatalogName is the name of the catalog inside its SQLite file.
 const CatalogName = "tidemark"
 
-// Sink and Options are those of package catalogsink.
+// Options and Sink are those of package catalogsink.
 type (
 	Sink    = catalogsink.Sink
 	Options = catalogsink.Options
