@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
-	"time"
 )
 
 // Pause sets the flag P. A load that runs is finished; none is begun after it.
@@ -300,76 +298,4 @@ func (r *Runner) settleRunning(ctx context.Context, t *Table, fence int64) error
 		return nil
 	})
 	return err
-}
-
-// Plan says what Drain would do next, and does nothing.
-func (r *Runner) Plan(ctx context.Context, table string) (Decision, error) {
-	t, err := r.table(table)
-	if err != nil {
-		return Decision{}, err
-	}
-	d, _, err := r.decide(ctx, t)
-	return d, err
-}
-
-// History yields what happened to a table, newest first. The empty name is
-// that of the files that no table takes.
-func (r *Runner) History(ctx context.Context, table string) iter.Seq2[Entry, error] {
-	return r.cfg.Control.History(ctx, table)
-}
-
-// TableStatus is where a table stands.
-type TableStatus struct {
-	State State `json:"state"`
-	// Files counts the ledger's records by status.
-	Files map[FileStatus]int `json:"files"`
-	// Lag is how long ago the oldest file landed that is waiting; zero if none is.
-	Lag time.Duration `json:"lag"`
-	// Why says in a line why the table does not go on, if it does not.
-	Why string `json:"why,omitempty"`
-}
-
-// Status returns where a table stands. The empty name is that of the files
-// that no table takes.
-func (r *Runner) Status(ctx context.Context, table string) (TableStatus, error) {
-	s := TableStatus{Files: map[FileStatus]int{}}
-	t := &Table{}
-	var err error
-	if table != "" {
-		if t, err = r.table(table); err != nil {
-			return s, err
-		}
-	}
-	if s.State, err = r.cfg.Control.State(ctx, table); err != nil {
-		return s, err
-	}
-	if s.State.Flag == "" {
-		s.State.Flag = t.Flag
-	}
-	now := r.cfg.Now()
-	for rec, err := range r.cfg.Control.Files(ctx, FileQuery{Table: table}) {
-		if err != nil {
-			return s, err
-		}
-		s.Files[rec.Status]++
-		switch rec.Status {
-		case Pending, Deferred, Running, Failed:
-			s.Lag = max(s.Lag, now.Sub(rec.Landed()))
-		}
-	}
-	if table != "" {
-		s.Why, err = r.why(ctx, t, s.State)
-	}
-	return s, err
-}
-
-func (r *Runner) why(ctx context.Context, t *Table, st State) (string, error) {
-	if st.Flag == FlagPaused && st.Paused != nil {
-		return st.Paused.Cause, nil
-	}
-	d, _, err := r.decide(ctx, t)
-	if err != nil || d.Load != nil || len(d.Late) > 0 || d.Reason == "nothing is pending" {
-		return "", err
-	}
-	return d.Reason, nil
 }
