@@ -22,8 +22,8 @@ type keyPass struct {
 	// where the columns of a kind begin in columns, after the key's; op and old
 	// are -1 if absent
 	orderAt, opAt, oldAt int
-	codes                       map[string]Op
-	buf                         []byte
+	codes                map[string]Op
+	buf                  []byte
 }
 
 func (c *Changes) readKeys(ctx context.Context, s share) (*Part, error) {
@@ -80,11 +80,11 @@ func (c *Changes) newKeyPass(s share) *keyPass {
 func (c *Changes) withInput(ctx context.Context, f File, fn func(Input) error) error {
 	in, err := c.source.Open(ctx, f)
 	if err != nil {
-		return &FileError{File: f.Location, Err: err}
+		return inFile(f.Location, err)
 	}
 	err = fn(in)
 	if cerr := in.Close(); err == nil && cerr != nil {
-		err = &FileError{File: f.Location, Err: cerr}
+		err = inFile(f.Location, cerr)
 	}
 	return err
 }

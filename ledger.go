@@ -63,6 +63,9 @@ type State struct {
 	Table string `json:"table"`
 	// Version is the store's, for compare-and-swap; 0 before the first update.
 	Version int64 `json:"version"`
+	// Token is that of the update that wrote the state: who got no answer to an
+	// update finds out by it whether it was stored.
+	Token string `json:"token,omitempty"`
 	// Flag is L, G, auto or P; empty before the table is first registered.
 	Flag JobFlag `json:"flag"`
 	// ResumeTo is the flag before P.

@@ -105,7 +105,11 @@ func (r *Runner) registerTable(ctx context.Context, t *Table, recs []FileRecord)
 			return errDone
 		}
 		if hasFull || v.state.Open != nil {
-			if v.records, err = r.files(ctx, t.Name, FileQuery{Statuses: live}); err != nil {
+			touched := live
+			if hasFull { // changes may have overtaken it
+				touched = append([]FileStatus{Applied}, live...)
+			}
+			if v.records, err = r.files(ctx, t.Name, FileQuery{Statuses: touched}); err != nil {
 				return err
 			}
 		}

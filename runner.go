@@ -2,6 +2,7 @@ package etl
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -168,15 +169,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 var errDone = WithOutcome(Terminal, errors.New("nothing to store"))
 
 // transition reads what q selects of a table, lets fn change it, and stores the
-// outcome; on conflicts and transient errors it does so again. As an update whose
-// answer was lost may have been stored, fn must recognise its own work and
-// return errDone.
+// outcome; on conflicts and transient errors it does so again. An update whose
+// answer was lost is recognised by its token, unless others have written since:
+// where doing it twice would do harm, fn recognises its own work and returns
+// errDone.
 func (r *Runner) transition(ctx context.Context, t *Table, fence int64, q FileQuery, fn func(*view) error) (State, error) {
 	var st State
+	token := ""
 	err := r.retryConflicts(ctx, func() error {
 		var err error
 		if st, err = r.cfg.Control.State(ctx, t.Name); err != nil {
 			return fmt.Errorf("read state of %s: %w", t.Name, err)
+		}
+		if token != "" && st.Token == token {
+			return errDone // stored, although the answer was lost
 		}
 		records, err := r.files(ctx, t.Name, q)
 		if err != nil {
@@ -189,6 +195,8 @@ func (r *Runner) transition(ctx context.Context, t *Table, fence int64, q FileQu
 		if fence > v.state.Fence {
 			v.state.Fence = fence
 		}
+		token = crand.Text()
+		v.state.Token = token
 		if err := r.cfg.Control.Update(ctx, v.update(fence)); err != nil {
 			return fmt.Errorf("store state of %s: %w", t.Name, err)
 		}

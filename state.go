@@ -184,6 +184,10 @@ func (v *view) abort() {
 func (v *view) settle() {
 	for i := range v.records {
 		r := &v.records[i]
+		if v.overtook(r) {
+			r.InTable = true
+			v.set(r, Pending, "")
+		}
 		waits := r.Status == Pending || r.Status == Deferred
 		comesBack := r.Status == Superseded && r.Epoch > v.state.Epoch
 		if r.Kind == Full && waits && !v.ofOpen(r) {
@@ -211,6 +215,13 @@ func (v *view) settle() {
 		}
 		v.set(r, status, note)
 	}
+}
+
+// overtook reports whether a change file was applied although it belongs on top
+// of the full load that is open: its event came before that of the full load.
+func (v *view) overtook(r *FileRecord) bool {
+	return v.state.Open != nil && r.Kind == Incremental && r.Status == Applied && r.Epoch == v.state.Epoch &&
+		!before(r.Landed(), v.state.Open.Landed)
 }
 
 // back makes a file of the table what it was before a full load that was given up.

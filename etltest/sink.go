@@ -172,6 +172,7 @@ func sinkChangesOnly(s *sinkTest) {
 }
 
 func sinkEmptyLoads(s *sinkTest) {
+	s.want()
 	s.full("")
 	s.want()
 	nothing := s.load(etl.Incremental, "D,,1,,\n")

@@ -2,18 +2,23 @@ package catalogsink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 )
 
-// Scan yields the rows of the table as it is now, for tests and tools. Each
-// batch is released after the next one is asked for.
+// Scan yields the rows of the table as it is now, for tests and tools; none if
+// there is no such table. Each batch is released after the next one is asked for.
 func (s *Sink) Scan(ctx context.Context, name string) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		tbl, err := s.load(ctx, name)
+		if errors.Is(err, catalog.ErrNoSuchTable) {
+			return
+		}
 		if err != nil {
 			yield(nil, err)
 			return
