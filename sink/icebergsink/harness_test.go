@@ -149,7 +149,8 @@ type lake struct {
 
 func people() etl.Table {
 	return etl.Table{
-		Name: "mpd.people", Key: []string{"id"},
+		AllowEmpty: true,
+		Name:       "mpd.people", Key: []string{"id"},
 		Columns: etl.Columns{{Name: "id", Type: etl.Long}, {Name: "name", Type: etl.String}, {Name: "at", Type: etl.Long}},
 		Op:      etl.OpColumn{Column: "op"},
 	}

@@ -16,7 +16,7 @@ import (
 func (s *Sink) Scan(ctx context.Context, name string) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		tbl, err := s.load(ctx, name)
-		if errors.Is(err, catalog.ErrNoSuchTable) {
+		if errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace) {
 			return
 		}
 		if err != nil {
