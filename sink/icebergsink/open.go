@@ -27,11 +27,11 @@ import (
 // CatalogName is the name of the catalog inside its SQLite file.
 const CatalogName = "tidemark"
 
-// Options and Sink are those of package catalogsink.
-type (
-	Sink    = catalogsink.Sink
-	Options = catalogsink.Options
-)
+// Sink is the sink of package catalogsink.
+type Sink = catalogsink.Sink
+
+// Options are those of package catalogsink.
+type Options = catalogsink.Options
 
 // New returns a sink for the tables of any catalog of iceberg-go.
 func New(cat catalog.Catalog, opts Options) *Sink { return catalogsink.New(cat, opts) }

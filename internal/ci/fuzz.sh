@@ -1,0 +1,11 @@
+#!/bin/sh
+# Runs every fuzz target of the module for FUZZTIME, one after the other.
+set -eu
+go=${GO:-go}
+time=${FUZZTIME:-20s}
+grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do
+	grep -h '^func Fuzz' "$dir"/*_test.go | sed 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort | while read -r target; do
+		echo "== $dir $target"
+		$go test "$dir" -run '^$' -fuzz "^$target\$" -fuzztime "$time"
+	done
+done
