@@ -58,6 +58,10 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	warehouse, err := location(folder)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("warehouse: %w", err)
 	}
@@ -68,7 +72,6 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	warehouse := location(folder)
 	cat, err := sqlcat.NewCatalog(CatalogName, db, sqlcat.SQLite, iceberg.Properties{"warehouse": warehouse})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("catalog %s: %w", cfg.Catalog, err), db.Close())
@@ -90,14 +93,15 @@ func (c closer) Close() error { return errors.Join(c.cat.Close(), c.db.Close()) 
 // location is how the tables' metadata names the folder: by its bare path, which
 // all readers take as it is. iceberg-go alone would undo the percent signs of a
 // file:// URL, and partition values are escaped with those. A path that needs
-// escapes itself is given as a URL all the same; its partitioned tables may be
-// unreadable to others.
-func location(folder string) string {
+// escapes itself is refused: iceberg-go writes it escaped into the metadata, and
+// none of PyIceberg, DuckDB, Spark and ClickHouse finds the files then
+// (2026-11-21).
+func location(folder string) (string, error) {
 	path := filepath.ToSlash(folder)
-	if u := (&url.URL{Path: path}).String(); u == path {
-		return path
+	if u := (&url.URL{Path: path}).String(); u != path {
+		return "", fmt.Errorf("warehouse %s: readers of Iceberg tables find no files in a folder whose path has spaces, %% or letters beyond ASCII: choose another", folder)
 	}
-	return (&url.URL{Scheme: "file", Path: path}).String()
+	return path, nil
 }
 
 func localFolder(warehouse string) (string, error) {

@@ -43,7 +43,7 @@ func TestOpenByURLAndCatalogElsewhere(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
-	for _, w := range []string{"", "s3://bucket/x", "file://host/x"} {
+	for _, w := range []string{"", "s3://bucket/x", "file://host/x", "a folder", "100%25", "ü"} {
 		_, err := icebergsink.Open(t.Context(), icebergsink.Config{Warehouse: w})
 		require.ErrorContains(t, err, "warehouse", w)
 	}
