@@ -150,6 +150,9 @@ func sums(header []string, rows func(yield func([]string))) (int, map[string]uin
 }
 
 func TestChicago(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two years of data")
+	}
 	data := cmp.Or(os.Getenv("TIDEMARK_DATA"), filepath.Join("..", "..", "..", "shared", "data"))
 	if _, err := os.Stat(filepath.Join(data, "chicago-crimes", "2017.tar.gz")); err != nil {
 		t.Skip("no data: set TIDEMARK_DATA to the folder that holds chicago-crimes (docs/data.md)")
