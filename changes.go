@@ -2,11 +2,12 @@ package etl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/tidemark-data/etl/internal/rowkey"
 )
@@ -49,9 +50,13 @@ type Changes struct {
 	load   Load
 	source Source
 	format Format
-	budget int64
+	budget *budget
+	temp   string
 	notify func(location string, pass int, rows int64)
 	seed   rowkey.Seed
+	key    *rowkey.Codec
+	order  *rowkey.Codec // nil without ordering columns
+	shown  *rowkey.Codec // of the orders that rows of the table show; nil if they show none
 }
 
 // ChangesConfig is what [NewChanges] needs. Runners make their changes
@@ -61,10 +66,15 @@ type ChangesConfig struct {
 	Load   Load
 	Source Source
 	Format Format // nil is Table.Format
-	// Budget is the number of bytes that the keys of one part may take; zero is 256 MiB.
+	// Budget is the number of bytes that the changes may take in memory; zero
+	// is 256 MiB. What is beyond it goes to temporary files.
 	Budget int64
+	// TempDir is the folder for them; empty is os.TempDir().
+	TempDir string
 	// Progress, if not nil, is told how many rows of a file were read in which pass.
 	Progress func(location string, pass int, rows int64)
+
+	shared *budget // of a Runner, in place of Budget
 }
 
 // NewChanges returns the changes that the files of a load bring to a table.
@@ -81,13 +91,25 @@ func NewChanges(cfg ChangesConfig) (*Changes, error) {
 	}
 	c := &Changes{
 		table: t, target: target, load: cfg.Load, source: cfg.Source, format: t.Format,
-		budget: cfg.Budget, notify: cfg.Progress, seed: rowkey.NewSeed(),
+		budget: cfg.shared, temp: cfg.TempDir, notify: cfg.Progress, seed: rowkey.NewSeed(),
 	}
 	if c.format == nil {
 		return nil, fmt.Errorf("table %s: no format", t.Name)
 	}
-	if c.budget <= 0 {
-		c.budget = 256 << 20
+	if c.key, err = codec(t.Columns, t.Key); err != nil {
+		return nil, fmt.Errorf("table %s: %w", t.Name, err)
+	}
+	if c.order, err = codec(t.Columns, t.OrderBy); err != nil {
+		return nil, fmt.Errorf("table %s: %w", t.Name, err)
+	}
+	if c.shown, err = codec(target.Columns, target.OrderBy); err != nil {
+		return nil, fmt.Errorf("table %s: %w", t.Name, err)
+	}
+	if c.budget == nil {
+		if cfg.Budget <= 0 {
+			cfg.Budget = 256 << 20
+		}
+		c.budget = newBudget(cfg.Budget, 1)
 	}
 	if c.notify == nil {
 		c.notify = func(string, int, int64) {}
@@ -95,49 +117,51 @@ func NewChanges(cfg ChangesConfig) (*Changes, error) {
 	return c, nil
 }
 
+// codec returns that of the named columns, or nil where none are named.
+func codec(columns Columns, names []string) (*rowkey.Codec, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	types := make([]arrow.DataType, len(names))
+	for i, name := range names {
+		j := columns.Index(name)
+		if j < 0 {
+			return nil, fmt.Errorf("column %s is not declared", printable(name))
+		}
+		types[i] = columns[j].Type.Arrow()
+	}
+	return rowkey.NewCodec(types...)
+}
+
 // Parts yields the changes in one or, where they are too many for the memory
 // budget, several parts with disjoint sets of keys. A part is valid until the
 // next one is asked for.
 func (c *Changes) Parts(ctx context.Context) iter.Seq2[*Part, error] {
 	return func(yield func(*Part, error) bool) {
-		todo := []share{{0, 1}}
-		for len(todo) > 0 {
-			s := todo[len(todo)-1]
-			todo = todo[:len(todo)-1]
-			p, err := c.readKeys(ctx, s)
-			if errors.Is(err, errOverBudget) {
-				low, high := s.split()
-				todo = append(todo, high, low)
-				continue
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if !yield(p, nil) {
-				return
-			}
+		g, err := c.budget.open(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
 		}
+		defer g.close()
+		k := c.newKeyPass(g)
+		defer k.close()
+		if err := k.run(ctx); err != nil {
+			yield(nil, err)
+			return
+		}
+		k.parts(ctx, yield)
 	}
 }
 
-// errOverBudget ends a key pass that has to be done in smaller shares.
-var errOverBudget = errors.New("keys exceed the memory budget")
-
-// share is the set of keys whose hash ends in the given bits.
-type share struct{ bits, of uint64 } // of is a power of two
-
-func (s share) holds(hash uint64) bool { return hash&(s.of-1) == s.bits }
-
-func (s share) split() (low, high share) {
-	return share{s.bits, s.of * 2}, share{s.bits + s.of, s.of * 2}
-}
-
-// maxShares bounds the number of passes over the input.
-const maxShares = 1 << 12
-
 // partial reports whether rows of the load may leave columns unsupplied.
 func (c *Changes) partial() bool { return c.format.Partial(c.load.Kind) }
+
+// simple reports whether of each key the last change of all matters, and the
+// last one of the greatest order, and no others.
+func (c *Changes) simple() bool {
+	return !c.partial() && (len(c.table.OldKey) == 0 || c.load.Kind == Full)
+}
 
 // crossing reports whether rows may take values from the row of another key,
 // so that all keys must be in one part.
@@ -148,35 +172,16 @@ func (c *Changes) crossing() bool {
 // Part is a set of keys and the changes to them. It is not safe for concurrent
 // use, except Find.
 type Part struct {
-	c       *Changes
-	keys    *rowkey.Table
-	record  arrow.RecordBatch // key columns, by ordinal
-	changes []change
-	orders  []byte // arena
-	read    int64  // rows of the part's keys
-}
+	c      *Changes
+	in     *inputs
+	keys   *rowkey.Table
+	latest *latest  // either this
+	all    *history // or that
+	read   int64    // rows of the part's keys
+	defers *deferred
 
-// change is one row read: what it does to which key.
-type change struct {
-	key   int32 // -1 where the key belongs to another part
-	old   int32 // the key that the row gives up, or -1
-	file  int32
-	op    Op
-	row   int64
-	order span
-}
-
-// span is a piece of an arena; a negative length is null.
-type span struct {
-	at  int64
-	len int32
-}
-
-func (p *Part) order(s span) []byte {
-	if s.len < 0 {
-		return nil
-	}
-	return p.orders[s.at : s.at+int64(s.len)]
+	once   sync.Once
+	record arrow.RecordBatch // key columns, by ordinal
 }
 
 // Len is the number of distinct keys; ordinals run from 0 to Len()-1.
@@ -184,28 +189,37 @@ func (p *Part) Len() int { return p.keys.Len() }
 
 // Keys returns the keys: row i holds the key of ordinal i, in the columns
 // Target.Key.
-func (p *Part) Keys() arrow.RecordBatch { return p.record }
+func (p *Part) Keys() arrow.RecordBatch {
+	p.once.Do(func() {
+		var columns Columns
+		for _, name := range p.c.table.Key {
+			columns = append(columns, p.c.table.Columns[p.c.table.Columns.Index(name)])
+		}
+		cols, n := p.keys.Columns(p.c.key), int64(p.Len())
+		p.record = array.NewRecordBatch(columns.Schema(), cols, n)
+	})
+	return p.record
+}
 
 // Find sets out[i] to the ordinal of the key in row i of the key columns
 // (in the order and types of Target.Key), or to -1 where the part does not
 // have that key. It is safe for concurrent use. It fails on columns of other
 // types.
 func (p *Part) Find(keys []arrow.Array, out []int32) error {
-	r, err := rowkey.NewReader(keys)
-	if err != nil {
+	b := batches.Get().(*rowkey.Batch)
+	defer batches.Put(b)
+	if err := p.c.key.Encode(b, keys); err != nil {
 		return err
 	}
-	var buf []byte
-	for i := range out {
-		if r.Null(i) >= 0 {
-			out[i] = -1
-			continue
-		}
-		buf = r.Append(buf[:0], i)
-		out[i] = p.keys.Find(buf)
+	if b.Len() < len(out) {
+		return fmt.Errorf("%d keys to find, %d wanted", b.Len(), len(out))
 	}
+	p.keys.Find(b, out)
 	return nil
 }
+
+// batches are scratch memory of Find, which probes call for every page.
+var batches = sync.Pool{New: func() any { return new(rowkey.Batch) }}
 
 // Wants names the columns of committed rows that Resolve looks at: none, the
 // ordering columns, or all columns of the target.

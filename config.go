@@ -22,10 +22,14 @@ type Config struct {
 
 	// Parallel is how many tables drain side by side; zero is 4.
 	Parallel int
-	// MemoryBudget is the number of bytes that the keys of the loads of all
-	// tables together may take; zero is 256 MiB. A load whose keys take more
-	// than its share is worked off in several passes.
+	// MemoryBudget is the number of bytes that the changes of the loads of all
+	// tables together may take; zero is 256 MiB. What is beyond it goes to
+	// temporary files. The buffers of readers and of the sink are not counted.
 	MemoryBudget int64
+	// TempDir is the folder for temporary files; empty is os.TempDir(). They
+	// hold keys, are readable by nobody else, and go with the load or with the
+	// process.
+	TempDir string
 	// LeaseTTL is how long a table stays locked after its runner died; zero is
 	// one minute.
 	LeaseTTL time.Duration
@@ -36,6 +40,8 @@ type Config struct {
 	Logger   *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+
+	budget *budget // of MemoryBudget
 }
 
 // RetryPolicy says how often and how fast an attempt is repeated after a transient
@@ -54,6 +60,7 @@ func (c Config) withDefaults() Config {
 	if c.MemoryBudget == 0 {
 		c.MemoryBudget = 256 << 20
 	}
+	c.budget = newBudget(c.MemoryBudget, c.Parallel)
 	if c.LeaseTTL == 0 {
 		c.LeaseTTL = time.Minute
 	}

@@ -20,6 +20,9 @@ func (r *Runner) Drain(ctx context.Context, table string) (TableReport, error) {
 	if err == nil {
 		err = r.drain(ctx, t, &rep)
 	}
+	if err == nil {
+		r.upkeep(ctx, table, &rep)
+	}
 	if err != nil {
 		rep.Reason, rep.Err = err.Error(), fmt.Errorf("table %s: %w", printable(table), err)
 	}

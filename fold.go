@@ -16,13 +16,13 @@ const (
 // w holds for each key the greatest order known, nil where none is; it is
 // updated. below, if not nil, receives for each change whose upsert won what
 // stood under the key just before: a state of sources, for unsupplied columns.
-func (p *Part) fold(w [][]byte, below []origin) (state []int64) {
-	state = make([]int64, p.Len())
+func (h *history) fold(keys int, w [][]byte, below []origin) (state []int64) {
+	state = make([]int64, keys)
 	for i := range state {
 		state[i] = stateCommitted
 	}
-	for i, c := range p.changes {
-		o := p.order(c.order)
+	for i, c := range h.changes {
+		o := h.order(i)
 		base := origin{state: stateDeleted}
 		if c.old >= 0 {
 			base = origin{state[c.old], c.old}
@@ -33,7 +33,7 @@ func (p *Part) fold(w [][]byte, below []origin) (state []int64) {
 		if c.key < 0 || !wins(o, &w[c.key]) {
 			continue
 		}
-		if c.op == Delete {
+		if c.mark&markDelete != 0 {
 			state[c.key] = stateDeleted
 			continue
 		}

@@ -28,6 +28,46 @@ type TableFormat interface {
 	ForTable(t Table) Format
 }
 
+// ChunkedFormat is an optional ability of a [Format]: files are cut into chunks
+// of whole records, which are read side by side. Together the chunks give the
+// same rows and the same first error as Scan.
+type ChunkedFormat interface {
+	Format
+	// Chunks opens a file for reading in chunks. known is nil, or the chunks
+	// that an earlier reading of the same content with the same ChunkBytes saw,
+	// with First and Rows set. req.Select may be called from several goroutines,
+	// with rising numbers in each chunk.
+	Chunks(ctx context.Context, in Input, req ScanRequest, known []Chunk) (ChunkScan, error)
+}
+
+// ChunkScan is one reading of a file in chunks.
+type ChunkScan interface {
+	// Next returns the next chunk, or io.EOF after the last one. It is not safe
+	// for concurrent use.
+	Next() (Chunk, error)
+	// Scan reads the records of a chunk that Next returned, once. Records are
+	// counted from c.First on, in Rows and in errors. It is safe for concurrent
+	// use, and with Next.
+	Scan(ctx context.Context, c Chunk) iter.Seq2[Rows, error]
+	// Close releases what the reading holds, but not its input. It is called
+	// when nothing else is going on.
+	Close()
+}
+
+// Chunk is a piece of a file that consists of whole records.
+type Chunk struct {
+	// Offset and Size place it in the file's decompressed bytes.
+	Offset, Size int64
+	// First is the number of the last record before the chunk: 0 while it is
+	// not known.
+	First int64
+	// Rows is the number of its records, where it is known.
+	Rows int64
+	// Data is what the format keeps of the chunk between Next and Scan. It is
+	// not to be held on to.
+	Data []byte
+}
+
 // ScanRequest says what to read of a file.
 type ScanRequest struct {
 	// Location is the file's, for errors.
@@ -41,6 +81,9 @@ type ScanRequest struct {
 	// file counted from 1 without a header. It is called with rising numbers.
 	// Values of other records are not looked at, so they cannot be bad.
 	Select func(row int64) bool
+	// ChunkBytes is about how long the chunks of a [ChunkedFormat] should be;
+	// zero leaves it to the format.
+	ChunkBytes int
 }
 
 // ScanColumn is a column wanted of a file.

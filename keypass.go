@@ -2,59 +2,43 @@ package etl
 
 import (
 	"context"
-	"fmt"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/tidemark-data/etl/internal/cells"
 	"github.com/tidemark-data/etl/internal/rowkey"
 )
 
 // keyPass reads only operations, keys and orders. It is the first of two passes.
 type keyPass struct {
-	part    *Part
-	share   share
-	mayGrow bool
-	builder *array.RecordBuilder
+	c       *Changes
+	grant   *grant
+	in      *inputs
 	columns []ScanColumn
 	// where the columns of a kind begin in columns, after the key's; op and old
 	// are -1 if absent
 	orderAt, opAt, oldAt int
-	codes                map[string]Op
-	buf                  []byte
+	codes                *opCodes
+	pool                 sync.Pool // of *keyBatch
+
+	keys   *rowkey.Table
+	latest *latest
+	all    *history
+	spill  *overflow // nil while everything is in memory
+	read   int64     // rows
+	finds  []int32
 }
 
-func (c *Changes) readKeys(ctx context.Context, s share) (*Part, error) {
-	k := c.newKeyPass(s)
-	defer k.builder.Release()
-	for i, f := range c.load.Files {
-		err := c.withInput(ctx, f, func(in Input) error {
-			return k.file(ctx, in, int32(i), f.Location)
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	k.part.record = k.builder.NewRecordBatch()
-	return k.part, nil
-}
-
-func (c *Changes) newKeyPass(s share) *keyPass {
+func (c *Changes) newKeyPass(g *grant) *keyPass {
 	t := c.table
 	k := &keyPass{
-		part:    &Part{c: c, keys: rowkey.NewTable()},
-		share:   s,
-		mayGrow: c.crossing() || s.of >= maxShares,
-		opAt:    -1, oldAt: -1,
-		codes: t.Op.Codes,
+		c: c, grant: g, opAt: -1, oldAt: -1, codes: newOpCodes(t.Op.Codes),
+		in: &inputs{chunks: make([][]Chunk, len(c.load.Files)), base: make([]int64, len(c.load.Files)+1)},
 	}
-	var keyColumns Columns
+	k.pool.New = func() any { return new(keyBatch) }
 	for _, name := range t.Key {
-		col := t.Columns[t.Columns.Index(name)]
-		keyColumns = append(keyColumns, col)
-		k.columns = append(k.columns, ScanColumn{Column: col})
+		k.columns = append(k.columns, ScanColumn{Column: t.Columns[t.Columns.Index(name)]})
 	}
 	k.orderAt = len(k.columns)
 	for _, name := range t.OrderBy {
@@ -67,180 +51,242 @@ func (c *Changes) newKeyPass(s share) *keyPass {
 	if len(t.OldKey) > 0 && c.load.Kind != Full {
 		k.oldAt = len(k.columns)
 		for i, name := range t.OldKey {
-			col := keyColumns[i]
+			col := k.columns[i].Column
 			col.Name = name
 			k.columns = append(k.columns, ScanColumn{Column: col, Optional: true})
 		}
 	}
-	k.builder = array.NewRecordBuilder(memory.DefaultAllocator, keyColumns.Schema())
+	k.clear(0)
 	return k
 }
 
-// withInput opens a file for the time of fn and names it in errors.
-func (c *Changes) withInput(ctx context.Context, f File, fn func(Input) error) error {
-	in, err := c.source.Open(ctx, f)
-	if err != nil {
-		return inFile(f.Location, err)
+// clear starts over with an empty part that has room for n keys.
+func (k *keyPass) clear(n int) {
+	k.keys, k.latest, k.all = rowkey.NewTable(k.c.key, k.c.seed, n), nil, nil
+	if k.c.simple() {
+		k.latest = newLatest(k.c.order, n)
+	} else {
+		k.all = &history{}
 	}
-	err = fn(in)
-	if cerr := in.Close(); err == nil && cerr != nil {
-		err = inFile(f.Location, cerr)
-	}
-	return err
 }
 
-func (k *keyPass) file(ctx context.Context, in Input, file int32, location string) error {
-	c := k.part.c
-	req := ScanRequest{Location: location, Kind: c.load.Kind, Columns: k.columns}
-	var n int64
-	for rows, err := range c.format.Scan(ctx, in, req) {
-		if err != nil {
-			return inFile(location, err)
-		}
-		if err := k.batch(rows, file, location); err != nil {
+func (k *keyPass) close() {
+	if k.spill != nil {
+		k.spill.close()
+	}
+}
+
+// run reads all files.
+func (k *keyPass) run(ctx context.Context) error {
+	rows := int64(0) // of the current file
+	r := &reading[*keyBatch]{
+		c: k.c, in: k.in, req: ScanRequest{Kind: k.c.load.Kind, Columns: k.columns},
+		work: k.batch,
+		take: func(u *unit[*keyBatch], b *keyBatch) error {
+			n := int64(b.keys.Len())
+			base := k.in.base[u.file]
+			if u.open != nil {
+				base += rows - u.rows - u.chunk.First // where the chunk counts from
+			}
+			u.rows += n
+			rows += n
+			err := k.take(b, base)
+			k.pool.Put(b)
+			k.c.notify(k.c.load.Files[u.file].Location, 1, rows)
 			return err
-		}
-		n += int64(len(rows.Numbers))
-		c.notify(location, 1, n)
-		if !k.mayGrow && k.part.bytes() > c.budget {
-			return errOverBudget
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+		},
+		unitDone: func(u *unit[*keyBatch]) error {
+			if u.open == nil {
+				return nil
+			}
+			c := u.chunk
+			c.Data, c.First, c.Rows = nil, rows-u.rows, u.rows
+			k.in.chunks[u.file] = append(k.in.chunks[u.file], c)
+			return nil
+		},
+		fileDone: func(file int) error {
+			if rows == 0 && !k.c.table.AllowEmpty {
+				return &RowError{File: k.c.load.Files[file].Location, Rule: "file has no rows"}
+			}
+			k.in.base[file+1] = k.in.base[file] + rows
+			rows = 0
+			return nil
+		},
 	}
-	if n == 0 && !c.table.AllowEmpty {
-		return &RowError{File: location, Rule: "file has no rows"}
-	}
-	return nil
+	return r.run(ctx)
 }
 
-// bytes estimates what the part holds in memory.
-func (p *Part) bytes() int64 {
-	return p.keys.Bytes() + int64(len(p.orders)) + int64(len(p.changes))*48 + int64(p.keys.Len())*16
-}
-
-// keyBatch is one batch in the making: readers of its column groups.
+// keyBatch is what the engine keeps of a batch of rows.
 type keyBatch struct {
-	key, order, old *rowkey.Reader
-	op              *array.String
-	addKey          []func(int) // appends row i's key to the builder
-	addOld          []func(int)
+	keys, olds, orders rowkey.Batch
+	hashes, oldHashes  []uint64
+	marks              []mark
+	hasOld             []bool // nil: none has
+	noKey              []bool // nil: all have; the key belongs to another part
+	oldMemory          []bool
 }
 
-func (k *keyPass) open(rows Rows, location string) (*keyBatch, error) {
+// batch encodes a batch. It is safe for concurrent use.
+func (k *keyPass) batch(_ context.Context, file int, rows Rows) (*keyBatch, error) {
+	b := k.pool.Get().(*keyBatch)
+	b.noKey = nil
 	cols := rows.Record.Columns()
-	nk := k.orderAt
-	b := &keyBatch{}
-	var err error
-	if b.key, err = rowkey.NewReader(cols[:nk]); err != nil {
+	if err := k.c.key.Encode(&b.keys, cols[:k.orderAt]); err != nil {
 		return nil, err
 	}
-	if b.addKey, err = k.adders(cols[:nk]); err != nil {
-		return nil, err
-	}
-	if n := len(k.part.c.table.OrderBy); n > 0 {
-		if b.order, err = rowkey.NewReader(cols[nk : nk+n]); err != nil {
-			return nil, err
+	good := len(rows.Numbers)
+	for i, null := range b.keys.Nulls {
+		if null {
+			good = i
+			break
 		}
+	}
+	bad := func(row, column int, rule string) error {
+		return &RowError{File: k.c.load.Files[file].Location, Row: rows.Numbers[row], Column: k.columns[column].Name, Rule: rule}
+	}
+	b.marks = b.marks[:0]
+	for _, n := range rows.Numbers {
+		b.marks = append(b.marks, mark(n)<<markBits)
 	}
 	if k.opAt >= 0 {
 		op, ok := cols[k.opAt].(*array.String)
 		if !ok {
-			return nil, &RowError{File: location, Column: k.columns[k.opAt].Name, Rule: "operation column is not text"}
+			return nil, &RowError{File: k.c.load.Files[file].Location, Column: k.columns[k.opAt].Name, Rule: "operation column is not text"}
 		}
-		b.op = op
-	}
-	if k.oldAt >= 0 {
-		if b.old, err = rowkey.NewReader(cols[k.oldAt : k.oldAt+nk]); err != nil {
-			return nil, err
-		}
-		if b.addOld, err = k.adders(cols[k.oldAt : k.oldAt+nk]); err != nil {
-			return nil, err
+		if row, rule := k.codes.mark(op, b.marks[:good], k.c.load.Kind == Full); rule != "" {
+			return nil, bad(row, k.opAt, rule)
 		}
 	}
-	return b, nil
+	if good < len(rows.Numbers) {
+		column := 0
+		for cols[column].IsValid(good) {
+			column++
+		}
+		return nil, bad(good, column, "key is null")
+	}
+	b.hashes = k.c.key.Hash(&k.c.seed, &b.keys, b.hashes)
+	if err := k.oldKeys(b, cols); err != nil {
+		return nil, err
+	}
+	return b, k.orders(b, cols)
 }
 
-func (k *keyPass) adders(cols []arrow.Array) ([]func(int), error) {
-	fns := make([]func(int), len(cols))
-	for i, col := range cols {
-		fn, err := cells.Appender(k.builder.Field(i), col)
-		if err != nil {
-			return nil, err
-		}
-		fns[i] = fn
+func (k *keyPass) orders(b *keyBatch, cols []arrow.Array) error {
+	if k.c.order == nil {
+		return nil
 	}
-	return fns, nil
-}
-
-func (k *keyPass) batch(rows Rows, file int32, location string) error {
-	b, err := k.open(rows, location)
-	if err != nil {
+	n := len(k.c.table.OrderBy)
+	if err := k.c.order.Encode(&b.orders, cols[k.orderAt:k.orderAt+n]); err != nil {
 		return err
 	}
-	for i, number := range rows.Numbers {
-		ch := change{key: -1, old: -1, file: file, row: number, op: Upsert, order: span{len: -1}}
-		if n := b.key.Null(i); n >= 0 {
-			return &RowError{File: location, Row: number, Column: k.columns[n].Name, Rule: "key is null"}
+	for i := range b.marks {
+		if !b.orders.Null(i) {
+			b.marks[i] |= markOrdered
 		}
-		if b.op != nil {
-			if ch.op, err = k.opOf(b.op, i); err != nil {
-				return &RowError{File: location, Row: number, Column: k.columns[k.opAt].Name, Rule: err.Error()}
-			}
-		}
-		k.buf = b.key.Append(k.buf[:0], i)
-		nkey := len(k.buf)
-		ch.key = k.add(k.buf, b.addKey, i)
-		if b.old != nil && ch.op == Upsert && b.old.Null(i) < 0 {
-			k.buf = b.old.Append(k.buf, i)
-			if string(k.buf[nkey:]) != string(k.buf[:nkey]) {
-				ch.old = k.add(k.buf[nkey:], b.addOld, i)
-			}
-		}
-		if ch.key < 0 && ch.old < 0 {
-			continue
-		}
-		if ch.key >= 0 {
-			k.part.read++
-		}
-		if b.order != nil && b.order.Null(i) < 0 {
-			at := len(k.part.orders)
-			k.part.orders = b.order.Append(k.part.orders, i)
-			ch.order = span{int64(at), int32(len(k.part.orders) - at)}
-		}
-		k.part.changes = append(k.part.changes, ch)
 	}
 	return nil
 }
 
-// add returns the ordinal of a key, or -1 where it is not of this share.
-func (k *keyPass) add(key []byte, adders []func(int), row int) int32 {
-	if k.share.of > 1 && !k.share.holds(rowkey.Hash(k.part.c.seed, key)) {
-		return -1
+func (k *keyPass) oldKeys(b *keyBatch, cols []arrow.Array) error {
+	b.hasOld = nil
+	if k.oldAt < 0 {
+		return nil
 	}
-	n, fresh := k.part.keys.Add(key)
-	if fresh {
-		for _, f := range adders {
-			f(row)
-		}
+	if err := k.c.key.Encode(&b.olds, cols[k.oldAt:k.oldAt+k.orderAt]); err != nil {
+		return err
 	}
-	return n
+	b.oldHashes = k.c.key.Hash(&k.c.seed, &b.olds, b.oldHashes)
+	b.oldMemory = b.oldMemory[:0]
+	for i, m := range b.marks {
+		b.oldMemory = append(b.oldMemory, m&markDelete == 0 && !b.olds.Null(i) && !b.olds.Equal(i, &b.keys, i))
+	}
+	b.hasOld = b.oldMemory
+	return nil
 }
 
-func (k *keyPass) opOf(col *array.String, row int) (Op, error) {
-	full := k.part.c.load.Kind == Full
-	if col.IsNull(row) {
-		if full {
-			return Upsert, nil
+// take takes in a batch whose rows are counted from base.
+func (k *keyPass) take(b *keyBatch, base int64) error {
+	for i := range b.marks {
+		b.marks[i] += mark(base) << markBits
+	}
+	k.read += int64(len(b.marks))
+	if k.spill != nil && k.spill.direct {
+		return k.spill.add(b)
+	}
+	k.add(b)
+	if k.c.crossing() || k.grant.covers(k.bytes()) {
+		return nil
+	}
+	return k.overflow()
+}
+
+// add takes a batch into memory.
+func (k *keyPass) add(b *keyBatch) {
+	if k.all != nil {
+		for i, m := range b.marks {
+			c := change{m, -1, -1}
+			if b.noKey == nil || !b.noKey[i] {
+				c.key = k.keys.Add(&b.keys, i, b.hashes[i])
+			}
+			if b.hasOld != nil && b.hasOld[i] {
+				c.old = k.keys.Add(&b.olds, i, b.oldHashes[i])
+			}
+			k.all.add(c, &b.orders, i)
 		}
-		return 0, fmt.Errorf("operation is null")
+		return
 	}
-	op, ok := k.codes[col.Value(row)]
-	if !ok {
-		return 0, fmt.Errorf("unknown operation")
+	k.finds = k.keys.AddAll(&b.keys, b.hashes, k.finds)
+	k.latest.add(k.finds, b.marks, &b.orders, k.keys.Len())
+}
+
+// part makes a part of what is in memory.
+func (k *keyPass) part(read int64) *Part {
+	k.keys.Ready()
+	return &Part{c: k.c, in: k.in, keys: k.keys, latest: k.latest, all: k.all, read: read}
+}
+
+// opCodes maps the values of the operation column, those of one byte by a table.
+type opCodes struct {
+	short [256]Op
+	all   map[string]Op
+}
+
+func newOpCodes(codes map[string]Op) *opCodes {
+	c := &opCodes{all: codes}
+	for s, op := range codes {
+		if len(s) == 1 {
+			c.short[s[0]] = op
+		}
 	}
-	return op, nil
+	return c
+}
+
+// mark marks the deletes. It returns the first row of which the operation is
+// not known, and the rule that it violates.
+func (c *opCodes) mark(col *array.String, marks []mark, full bool) (int, string) {
+	nulls := col.NullN() > 0
+	for i := range marks {
+		if nulls && col.IsNull(i) {
+			if !full {
+				return i, "operation is null"
+			}
+			continue
+		}
+		s, op := col.Value(i), Op(0)
+		if len(s) == 1 {
+			op = c.short[s[0]]
+		} else {
+			op = c.all[s]
+		}
+		switch op {
+		case Upsert:
+		case Delete:
+			marks[i] |= markDelete
+		default:
+			return i, "unknown operation"
+		}
+	}
+	return 0, ""
 }
 
 // inFile makes sure that an error names the file it was met in.

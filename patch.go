@@ -11,7 +11,7 @@ import (
 // patcher completes rows that left columns unsupplied with the values that
 // stood below them: those of earlier changes, down to the committed row.
 type patcher struct {
-	r       *Resolution
+	r       *replay
 	member  []bool // by change: rows below a winner
 	builder *array.RecordBuilder
 	held    arrow.RecordBatch
@@ -27,10 +27,10 @@ type cell struct {
 	col int
 }
 
-func newPatcher(r *Resolution) *patcher {
+func newPatcher(r *replay) *patcher {
 	p := &patcher{
-		r: r, member: make([]bool, len(r.part.changes)), heldAt: map[int64]int{}, table: map[cell]rowRef{},
-		builder: array.NewRecordBuilder(memory.DefaultAllocator, r.part.c.table.Columns.Schema()),
+		r: r, member: make([]bool, len(r.h.changes)), heldAt: map[int64]int{}, table: map[cell]rowRef{},
+		builder: array.NewRecordBuilder(memory.DefaultAllocator, r.r.part.c.table.Columns.Schema()),
 	}
 	for _, s := range r.state {
 		for s >= 0 {
@@ -53,7 +53,7 @@ func (p *patcher) close() {
 }
 
 func (p *patcher) isWinner(id int64) bool {
-	k := p.r.part.changes[id].key
+	k := p.r.h.changes[id].key
 	return p.r.state[k] == id
 }
 
@@ -155,7 +155,7 @@ func (p *patcher) resolve(at cell) int {
 			id = below.state
 			continue
 		}
-		if below.state == stateCommitted && p.r.exists[below.key] {
+		if below.state == stateCommitted && p.r.r.exists[below.key] {
 			p.table[at] = p.r.rowOf[below.key]
 		}
 		return -1
@@ -172,7 +172,7 @@ func (p *patcher) suppliedByTable(id int64, col int) bool {
 // that the committed rows supply. A committed value has been transformed when
 // it was written; it is found by the column's name.
 func (p *patcher) fromTable(rec arrow.RecordBatch, ids []int64) (arrow.RecordBatch, error) {
-	columns := p.r.part.c.table.Columns
+	columns := p.r.r.part.c.table.Columns
 	cols := make([]arrow.Array, rec.NumCols())
 	defer func() {
 		for _, c := range cols {

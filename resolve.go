@@ -1,7 +1,6 @@
 package etl
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -14,36 +13,49 @@ import (
 // Resolution is what becomes of the keys of a part. Rows must be drained before
 // the other methods are called.
 type Resolution struct {
-	part    *Part
-	exists  []bool
-	state   []int64
-	orders  [][]byte // greatest known, by key
-	memory  [][]byte // remembered before, by key
-	filter  []bool   // keys whose winner was filtered; nil if none
-	below   []origin // by change, where rows may be partial
-	rowOf   []rowRef // committed rows, where rows may be partial
-	counts  Counts
-	drained bool
+	part       *Part
+	exists     []bool // by key; nil for a full load
+	settlement settlement
+	remembered map[int32][]byte // before
+	filter     []bool           // keys whose winner was filtered; nil if none
+	counts     Counts
 }
 
-// rowRef is a row of a batch.
-type rowRef struct {
-	record arrow.RecordBatch
-	row    int
+// settlement decides which change of each key wins: [contest] or [replay].
+type settlement interface {
+	// committed and remembered are called first, for what the sink found.
+	committed(f Found, orders *rowkey.Batch)
+	remembered(k int32, order []byte)
+	// settle decides and counts.
+	settle() Counts
+	// changed reports whether a change won against what was committed.
+	changed(k int32) bool
+	// memory is the order to remember for a key that has changed; nil if none.
+	memory(k int32, filtered bool) []byte
+	// wanted adds the rows to read.
+	wanted(rows bitmap)
+}
+
+// deferred gathers what the parts of a full load have won, whose rows are read
+// in one go with the last part: reading the files once for each part would take
+// longer.
+type deferred struct {
+	wanted bitmap
+	counts Counts
+	last   bool
 }
 
 // Resolve settles the changes against what is committed. For a full load
 // nothing is.
 func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
-	r := &Resolution{
-		part:   p,
-		exists: make([]bool, p.Len()),
-		orders: make([][]byte, p.Len()),
-		memory: make([][]byte, p.Len()),
+	r := &Resolution{part: p, remembered: map[int32][]byte{}}
+	if p.c.load.Kind != Full {
+		r.exists = make([]bool, p.Len())
 	}
-	if p.c.partial() {
-		r.below = make([]origin, len(p.changes))
-		r.rowOf = make([]rowRef, p.Len())
+	if p.latest != nil {
+		r.settlement = newContest(r)
+	} else {
+		r.settlement = newReplay(r)
 	}
 	for _, f := range c.Rows {
 		if err := r.found(f); err != nil {
@@ -52,31 +64,31 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 	}
 	if len(p.c.target.OrderBy) > 0 {
 		for _, m := range c.Memory {
-			r.remember(m)
+			if m.Ordinal < 0 || int(m.Ordinal) >= p.Len() {
+				return nil, fmt.Errorf("sink gave ordinal %d of %d", m.Ordinal, p.Len())
+			}
+			r.remembered[m.Ordinal] = append([]byte{}, m.Order...)
+			r.settlement.remembered(m.Ordinal, r.remembered[m.Ordinal])
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r.state = p.fold(r.orders, r.below)
-	r.count()
-	return r, nil
-}
-
-// remember takes in an order that the row of the key does not show, or shows
-// wrongly; an empty one is none.
-func (r *Resolution) remember(m Memory) {
-	r.memory[m.Ordinal] = append([]byte{}, m.Order...)
-	r.orders[m.Ordinal] = nil
-	if len(m.Order) > 0 {
-		r.orders[m.Ordinal] = m.Order
+	r.counts = r.settlement.settle()
+	if d := p.defers; d != nil {
+		r.settlement.wanted(d.wanted)
+		d.counts.Add(r.counts)
+		if r.counts = (Counts{}); d.last {
+			r.counts = d.counts
+		}
 	}
+	return r, nil
 }
 
 // found takes in rows that the table holds, and their orders.
 func (r *Resolution) found(f Found) error {
 	target := r.part.c.target
-	for i, k := range f.Ordinals {
+	for _, k := range f.Ordinals {
 		if k < 0 || int(k) >= len(r.exists) {
 			return fmt.Errorf("sink gave ordinal %d of %d", k, len(r.exists))
 		}
@@ -84,11 +96,9 @@ func (r *Resolution) found(f Found) error {
 			return fmt.Errorf("%w: table %s holds more than one row for a key", ErrAccounting, target.Name)
 		}
 		r.exists[k] = true
-		if r.rowOf != nil {
-			r.rowOf[k] = rowRef{f.Record, i}
-		}
 	}
 	if len(target.OrderBy) == 0 || f.Base || f.Record == nil {
+		r.settlement.committed(f, nil)
 		return nil
 	}
 	cols := make([]arrow.Array, len(target.OrderBy))
@@ -99,82 +109,35 @@ func (r *Resolution) found(f Found) error {
 		}
 		cols[i] = f.Record.Column(idx[0])
 	}
-	orders, err := rowkey.NewReader(cols)
-	if err != nil {
-		return err
+	orders := batches.Get().(*rowkey.Batch)
+	defer batches.Put(orders)
+	if err := r.part.c.shown.Encode(orders, cols); err != nil {
+		return fmt.Errorf("sink gave an ordering %w", err)
 	}
-	for i, k := range f.Ordinals {
-		if orders.Null(i) >= 0 {
-			continue
-		}
-		if o := orders.Append(nil, i); bytes.Compare(o, r.orders[k]) > 0 {
-			r.orders[k] = o
-		}
-	}
+	r.settlement.committed(f, orders)
 	return nil
 }
 
-// count gives each row read its fate, as if no winner were filtered.
-func (r *Resolution) count() {
-	n := Counts{Read: r.part.read, Superseded: r.part.read}
-	winner := func(fate *int64) {
-		n.Superseded--
-		*fate++
-	}
-	decided := make([]bool, len(r.state)) // deletes: which row was it?
-	for i := len(r.part.changes) - 1; i >= 0; i-- {
-		c := r.part.changes[i]
-		if c.key < 0 || decided[c.key] {
-			continue
-		}
-		switch s := r.state[c.key]; {
-		case s == int64(i) && r.exists[c.key]:
-			winner(&n.Updated)
-		case s == int64(i):
-			winner(&n.Inserted)
-		case s == stateDeleted && c.op == Delete && r.winsStill(c) && r.exists[c.key]:
-			winner(&n.Deleted)
-		case s == stateDeleted && c.op == Delete && r.winsStill(c):
-			winner(&n.Unchanged)
-		default:
-			continue
-		}
-		decided[c.key] = true
-	}
-	for k, s := range r.state {
-		if s == stateMoved && r.exists[k] {
-			n.RemovedAsOldKey++
-		}
-	}
-	r.counts = n
-}
-
-// winsStill reports whether c is not overtaken by the greatest order of its
-// key: of the deletes of a deleted key the last such one made the state.
-func (r *Resolution) winsStill(c change) bool {
-	o := r.part.order(c.order)
-	return o == nil || bytes.Compare(o, r.orders[c.key]) >= 0
-}
-
-// Rows yields the rows to write, in the schema of the target, one for a key. A
-// batch is valid until the next one is asked for, or longer if it is retained.
-// It can be called once.
+// Rows yields the rows to write, in the schema of the target, one for a key.
+// Those of a full load may all come with its last part. A batch is valid until
+// the next one is asked for, or longer if it is retained. It can be called once.
 func (r *Resolution) Rows(ctx context.Context) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
+		if d := r.part.defers; d != nil && !d.last {
+			return
+		}
 		w := newWinners(r)
 		defer w.close()
 		if err := w.run(ctx, func(b arrow.RecordBatch) bool { return yield(b, nil) }); err != nil {
 			yield(nil, err)
-			return
 		}
-		r.drained = true
 	}
 }
 
 // Removes reports whether the committed row of the key must go: because a row of
 // Rows replaces it, or because the key leaves the table.
 func (r *Resolution) Removes(ordinal int32) bool {
-	return r.exists[ordinal] && r.state[ordinal] != stateCommitted
+	return r.exists != nil && r.exists[ordinal] && r.settlement.changed(ordinal)
 }
 
 // Counts accounts for the rows of the part. RowsBefore and RowsAfter are the
@@ -189,37 +152,36 @@ func (r *Resolution) Memory() []Memory {
 		return nil
 	}
 	var out []Memory
-	for k, s := range r.state {
-		o := r.orders[k]
-		switch {
-		case s == stateCommitted:
-			o = r.memory[k]
-		case s < 0 || r.filtered(int32(k)):
-		case p.order(p.changes[s].order) != nil:
-			o = nil // the row shows it
-		case o == nil && p.c.partial():
-			o = []byte{} // the row may show one that it has from below
+	for k := range int32(p.Len()) {
+		o := r.remembered[k]
+		if r.settlement.changed(k) {
+			o = r.settlement.memory(k, r.filter != nil && r.filter[k])
 		}
 		if o != nil {
-			out = append(out, Memory{Ordinal: int32(k), Order: o})
+			out = append(out, Memory{Ordinal: k, Order: o})
 		}
 	}
 	return out
 }
 
-func (r *Resolution) filtered(k int32) bool { return r.filter != nil && r.filter[k] }
-
-// drop takes note that the winner of a key was filtered.
-func (r *Resolution) drop(k int32) {
-	if r.filter == nil {
-		r.filter = make([]bool, len(r.state))
-	}
-	r.filter[k] = true
-	r.counts.Filtered++
-	if r.exists[k] {
-		r.counts.Updated--
-		r.counts.RemovedByFilter++
+// drop takes note that the winners of keys were filtered; of a full load only
+// their number matters.
+func (r *Resolution) drop(n int, keys []int32) {
+	r.counts.Filtered += int64(n)
+	if r.exists == nil {
+		r.counts.Inserted -= int64(n)
 		return
 	}
-	r.counts.Inserted--
+	if r.filter == nil {
+		r.filter = make([]bool, r.part.Len())
+	}
+	for _, k := range keys {
+		r.filter[k] = true
+		if r.exists[k] {
+			r.counts.Updated--
+			r.counts.RemovedByFilter++
+		} else {
+			r.counts.Inserted--
+		}
+	}
 }

@@ -52,6 +52,8 @@ type TableReport struct {
 	// itself (zero: only if something happens).
 	Reason string
 	Wait   time.Duration
+	// Maintained is what automatic maintenance did after the loads, if it ran.
+	Maintained *MaintainReport
 	// Err is the error that Drain returned.
 	Err error
 }

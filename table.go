@@ -52,6 +52,9 @@ type Table struct {
 	TombstoneRetention time.Duration
 	// Properties are set on the table when it is created.
 	Properties map[string]string
+	// Maintenance says how the table is kept in shape, by [Runner.Maintain] or,
+	// if it is automatic, after loads.
+	Maintenance Maintenance
 }
 
 // OpColumn is the column of change files that holds the operation.

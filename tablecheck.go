@@ -74,6 +74,7 @@ func (t Table) Validate() error {
 		p.add("settle and batch limits must not be negative")
 	}
 	t.Completion.check(&p)
+	t.Maintenance.check(&p)
 	if len(p.errs) == 0 {
 		if _, err := t.withDefaults().Target(); err != nil {
 			p.add("%v", err)

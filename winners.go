@@ -4,39 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/tidemark-data/etl/internal/rowkey"
 )
 
 // winners reads the rows that won, in a second pass over the files, transforms
 // them and gives them out.
 type winners struct {
 	r     *Resolution
-	files [][]int64 // by file: the changes whose rows are needed, rising
-	patch *patcher  // nil where all rows are whole
-	find  []int32
+	c     *Changes
+	in    *inputs
+	rows  bitmap   // needed, by position
+	patch *patcher // nil where all rows are whole
+	next  int      // change whose row comes next, where there is a patcher
 }
 
 func newWinners(r *Resolution) *winners {
-	w := &winners{r: r, files: make([][]int64, len(r.part.c.load.Files))}
-	need := make([]bool, len(r.part.changes))
-	for k := range r.state {
-		for s := r.state[k]; s >= 0 && !need[s]; {
-			need[s] = true
-			if r.below == nil {
-				break
-			}
-			s = r.below[s].state
-		}
+	w := &winners{r: r, c: r.part.c, in: r.part.in}
+	if d := r.part.defers; d != nil {
+		w.rows = d.wanted
+	} else {
+		w.rows = newBitmap(w.in.base[len(w.in.base)-1])
+		r.settlement.wanted(w.rows)
 	}
-	for i, n := range need {
-		if n {
-			f := r.part.changes[i].file
-			w.files[f] = append(w.files[f], int64(i))
-		}
-	}
-	if r.below != nil {
-		w.patch = newPatcher(r)
+	if w.c.partial() {
+		w.patch = newPatcher(r.settlement.(*replay))
 	}
 	return w
 }
@@ -49,23 +44,115 @@ func (w *winners) close() {
 
 var errStop = errors.New("consumer stopped")
 
+// won is a batch of winners.
+type won struct {
+	rec     arrow.RecordBatch
+	read    int     // rows read
+	at      []int64 // positions of the rows read, where there is a patcher
+	gaps    Rows    // of which Unsupplied is set
+	dropped int
+	keys    []int32 // of the rows dropped, unless it is a full load
+}
+
 func (w *winners) run(ctx context.Context, yield func(arrow.RecordBatch) bool) error {
-	c := w.r.part.c
-	for i, f := range c.load.Files {
-		if len(w.files[i]) == 0 {
-			continue
-		}
-		err := c.withInput(ctx, f, func(in Input) error { return w.file(ctx, in, f.Location, w.files[i], yield) })
-		if errors.Is(err, errStop) {
-			return nil
-		}
-		if err != nil {
+	done := int64(0) // rows of the current file
+	r := &reading[*won]{
+		c: w.c, in: w.in, again: true, req: ScanRequest{Kind: w.c.load.Kind},
+		wants: func(file int, first, rows int64) bool {
+			base := w.in.base[file]
+			if rows < 0 {
+				rows = w.in.base[file+1] - base
+			}
+			return w.rows.count(base+first, base+first+rows) > 0
+		},
+		picks: func(file int) func(int64) bool {
+			base := w.in.base[file]
+			return func(row int64) bool { return w.rows.has(base + row) }
+		},
+		work: w.batch,
+		take: func(u *unit[*won], b *won) error {
+			u.rows += int64(b.read)
+			done += int64(b.read)
+			err := w.take(ctx, b, yield)
+			w.c.notify(w.c.load.Files[u.file].Location, 2, done)
 			return err
-		}
+		},
+		unitDone: func(u *unit[*won]) error { return w.checkUnit(u.file, u.open == nil, u.chunk, u.rows) },
+		fileDone: func(int) error { done = 0; return nil },
 	}
-	if w.patch == nil {
+	for _, col := range w.c.table.Columns {
+		r.req.Columns = append(r.req.Columns, ScanColumn{Column: col})
+	}
+	if err := r.run(ctx); errors.Is(err, errStop) {
+		return nil
+	} else if err != nil || w.patch == nil {
+		return err
+	}
+	return w.patched(ctx, yield)
+}
+
+// checkUnit makes sure that the rows wanted were there, and no others.
+func (w *winners) checkUnit(file int, whole bool, c Chunk, rows int64) error {
+	first, last := w.in.base[file], w.in.base[file+1]
+	if !whole {
+		first, last = first+c.First, first+c.First+c.Rows
+	}
+	if w.rows.count(first, last) == rows {
 		return nil
 	}
+	return &FileError{File: w.c.load.Files[file].Location, Err: fmt.Errorf("%w: its rows differ between two readings", ErrFileChanged)}
+}
+
+// batch checks and transforms a batch, unless it may have to be completed first.
+// It is safe for concurrent use.
+func (w *winners) batch(ctx context.Context, file int, rows Rows) (*won, error) {
+	at := make([]int64, len(rows.Numbers))
+	for i, n := range rows.Numbers {
+		at[i] = w.in.base[file] + n
+	}
+	if w.patch != nil {
+		rows.Record.Retain()
+		return &won{rec: rows.Record, read: len(at), at: at, gaps: rows}, nil
+	}
+	if err := w.checkRequired(rows.Record, at, nil); err != nil {
+		return nil, err
+	}
+	return w.transform(ctx, rows.Record, at)
+}
+
+// take gives out a batch.
+func (w *winners) take(ctx context.Context, b *won, yield func(arrow.RecordBatch) bool) error {
+	defer b.rec.Release()
+	if w.patch != nil {
+		ids := w.changesAt(b.at)
+		return w.patch.take(b.gaps, ids, func(whole arrow.RecordBatch, ids []int64) error {
+			return w.emit(ctx, whole, ids, yield)
+		})
+	}
+	if b.dropped > 0 {
+		w.r.drop(b.dropped, b.keys)
+	}
+	if b.rec.NumRows() > 0 && !yield(b.rec) {
+		return errStop
+	}
+	return nil
+}
+
+// changesAt returns the changes at positions, which rise from call to call.
+func (w *winners) changesAt(at []int64) []int64 {
+	ids := make([]int64, len(at))
+	changes := w.r.part.all.changes
+	for i, pos := range at {
+		for changes[w.next].mark.position() < pos || changes[w.next].key < 0 {
+			w.next++
+		}
+		ids[i] = int64(w.next)
+	}
+	return ids
+}
+
+// patched gives out the rows that were completed from others.
+func (w *winners) patched(ctx context.Context, yield func(arrow.RecordBatch) bool) error {
 	for {
 		batch, ids, err := w.patch.next()
 		if err != nil || batch == nil {
@@ -82,158 +169,165 @@ func (w *winners) run(ctx context.Context, yield func(arrow.RecordBatch) bool) e
 	}
 }
 
-// file reads the rows of one file that are needed; ids are their changes.
-func (w *winners) file(ctx context.Context, in Input, location string, ids []int64, yield func(arrow.RecordBatch) bool) error {
-	c := w.r.part.c
-	rowOf := func(i int) int64 { return w.r.part.changes[ids[i]].row }
-	at := 0
-	req := ScanRequest{Location: location, Kind: c.load.Kind, Select: func(row int64) bool {
-		for at < len(ids) && rowOf(at) < row {
-			at++
-		}
-		return at < len(ids) && rowOf(at) == row
-	}}
-	for _, col := range c.table.Columns {
-		req.Columns = append(req.Columns, ScanColumn{Column: col})
-	}
-	done := 0
-	for rows, err := range c.format.Scan(ctx, in, req) {
-		if err != nil {
-			return inFile(location, err)
-		}
-		n := len(rows.Numbers)
-		if done+n > len(ids) || n > 0 && rowOf(done+n-1) != rows.Numbers[n-1] {
-			return &FileError{File: location, Err: fmt.Errorf("%w: its rows differ between two readings", ErrFileChanged)}
-		}
-		batch := ids[done : done+n]
-		done += n
-		if w.patch != nil {
-			err = w.patch.take(rows, batch, func(whole arrow.RecordBatch, ids []int64) error {
-				return w.emit(ctx, whole, ids, yield)
-			})
-		} else {
-			err = w.emit(ctx, rows.Record, batch, yield)
-		}
-		if err != nil {
-			return err
-		}
-		c.notify(location, 2, int64(done))
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
-	if done != len(ids) {
-		return &FileError{File: location, Err: fmt.Errorf("%w: its rows differ between two readings", ErrFileChanged)}
-	}
-	return nil
-}
-
-// emit checks, transforms and gives out the rows of the changes ids.
+// emit checks, transforms and gives out the rows of the changes ids, some of
+// whose values are those of the table.
 func (w *winners) emit(ctx context.Context, rec arrow.RecordBatch, ids []int64, yield func(arrow.RecordBatch) bool) error {
-	if err := w.checkRequired(rec, ids); err != nil {
+	at := make([]int64, len(ids))
+	for i, id := range ids {
+		at[i] = w.r.part.all.changes[id].mark.position()
+	}
+	if err := w.checkRequired(rec, at, ids); err != nil {
 		return err
 	}
-	out, kept, err := w.transform(ctx, rec, ids)
+	out, err := w.transform(ctx, rec, at)
 	if err != nil {
 		return err
 	}
-	if w.patch != nil && len(kept) > 0 {
-		whole, err := w.patch.fromTable(out, kept)
-		out.Release()
+	if out.dropped > 0 {
+		w.r.drop(out.dropped, out.keys)
+	}
+	if len(out.at) > 0 {
+		kept := make([]int64, 0, len(out.at))
+		for i, pos := range at {
+			if _, ok := slices.BinarySearch(out.at, pos); ok {
+				kept = append(kept, ids[i])
+			}
+		}
+		whole, err := w.patch.fromTable(out.rec, kept)
+		out.rec.Release()
 		if err != nil {
 			return err
 		}
-		out = whole
+		out.rec = whole
 	}
-	defer out.Release()
-	if out.NumRows() > 0 && !yield(out) {
+	defer out.rec.Release()
+	if out.rec.NumRows() > 0 && !yield(out.rec) {
 		return errStop
 	}
 	return nil
 }
 
-func (w *winners) badRow(id int64, column, rule string, err error) error {
-	c := w.r.part.changes[id]
-	return &RowError{File: w.r.part.c.load.Files[c.file].Location, Row: c.row, Column: column, Rule: rule, Err: err}
+// badRow places a mistake in the row at a position.
+func (w *winners) badRow(at int64, column, rule string, err error) error {
+	base := w.in.base
+	file, _ := slices.BinarySearch(base, at)
+	file--
+	return &RowError{File: w.c.load.Files[file].Location, Row: at - base[file], Column: column, Rule: rule, Err: err}
 }
 
-func (w *winners) checkRequired(rec arrow.RecordBatch, ids []int64) error {
-	for i, col := range w.r.part.c.table.Columns {
+// checkRequired looks for nulls; ids are the changes of the rows, where some
+// values may come from the table.
+func (w *winners) checkRequired(rec arrow.RecordBatch, at, ids []int64) error {
+	for i, col := range w.c.table.Columns {
 		a := rec.Column(i)
 		if !col.Required || a.NullN() == 0 {
 			continue
 		}
-		for row := range ids {
-			missing := a.IsNull(row) && (w.patch == nil || !w.patch.suppliedByTable(ids[row], i))
-			if missing {
-				return w.badRow(ids[row], col.Name, "required value is null", nil)
+		for row := range at {
+			if a.IsNull(row) && (ids == nil || !w.patch.suppliedByTable(ids[row], i)) {
+				return w.badRow(at[row], col.Name, "required value is null", nil)
 			}
 		}
 	}
 	return nil
 }
 
-// transform runs the chain and returns the batch and the changes whose rows
-// are still in it. Rows are told apart by their keys, which must not change.
-func (w *winners) transform(ctx context.Context, rec arrow.RecordBatch, ids []int64) (arrow.RecordBatch, []int64, error) {
+// transform runs the chain on the rows at positions. Rows are told apart by
+// their keys, which must not change.
+func (w *winners) transform(ctx context.Context, rec arrow.RecordBatch, at []int64) (*won, error) {
+	out := &won{read: len(at)}
 	rec.Retain()
-	for _, t := range w.r.part.c.table.Transforms {
-		out, err := t.Transform(ctx, rec)
-		rec.Release()
-		if err != nil {
-			var re *RowError
-			if errors.As(err, &re) && re.File == "" && re.Row >= 1 && int(re.Row) <= len(ids) {
-				err = w.badRow(ids[re.Row-1], re.Column, re.Rule, re.Err)
+	for _, t := range w.c.table.Transforms {
+		made, err := t.Transform(ctx, rec)
+		if err == nil {
+			var kept []int64
+			if kept, err = w.match(rec, made, at, out); err != nil {
+				made.Release()
 			}
-			return nil, nil, err
-		}
-		rec = out
-		if ids, err = w.match(rec, ids); err != nil {
 			rec.Release()
-			return nil, nil, err
+			if err != nil {
+				return nil, err
+			}
+			rec, at = made, kept
+			continue
 		}
-	}
-	if err := sameColumns(rec.Schema(), w.r.part.c.target.Schema); err != nil {
 		rec.Release()
-		return nil, nil, WithOutcome(Terminal, err)
+		var re *RowError
+		if errors.As(err, &re) && re.File == "" && re.Row >= 1 && int(re.Row) <= len(at) {
+			err = w.badRow(at[re.Row-1], re.Column, re.Rule, re.Err)
+		}
+		return nil, err
 	}
-	return rec, ids, nil
+	if err := sameColumns(rec.Schema(), w.c.target.Schema); err != nil {
+		rec.Release()
+		return nil, WithOutcome(Terminal, err)
+	}
+	out.rec, out.at = rec, at
+	return out, nil
 }
 
-func (w *winners) match(rec arrow.RecordBatch, ids []int64) ([]int64, error) {
-	p := w.r.part
-	keys := make([]arrow.Array, len(p.c.table.Key))
-	for i, name := range p.c.table.Key {
+// match finds the rows of made among those of rec and returns their positions.
+func (w *winners) match(rec, made arrow.RecordBatch, at []int64, out *won) ([]int64, error) {
+	var before, after rowkey.Batch
+	if err := w.encodeKeys(&before, rec); err != nil {
+		return nil, err
+	}
+	if err := w.encodeKeys(&after, made); err != nil {
+		return nil, err
+	}
+	if after.Len() == before.Len() && sameKeys(&before, &after) {
+		return at, nil
+	}
+	kept := make([]int64, 0, after.Len())
+	var gone []int
+	row := 0
+	for i := range after.Len() {
+		for row < len(at) && (after.Null(i) || !before.Equal(row, &after, i)) {
+			gone = append(gone, row)
+			row++
+		}
+		if row == len(at) {
+			return nil, WithOutcome(Terminal, errors.New("a transform added or reordered rows, or changed a key"))
+		}
+		kept = append(kept, at[row])
+		row++
+	}
+	for ; row < len(at); row++ {
+		gone = append(gone, row)
+	}
+	out.dropped += len(gone)
+	if w.c.load.Kind != Full {
+		found := make([]int32, before.Len())
+		w.r.part.keys.Find(&before, found)
+		for _, i := range gone {
+			out.keys = append(out.keys, found[i])
+		}
+	}
+	return kept, nil
+}
+
+func sameKeys(a, b *rowkey.Batch) bool {
+	for i := range a.Len() {
+		if b.Null(i) || !a.Equal(i, b, i) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *winners) encodeKeys(b *rowkey.Batch, rec arrow.RecordBatch) error {
+	keys := make([]arrow.Array, len(w.c.table.Key))
+	for i, name := range w.c.table.Key {
 		idx := rec.Schema().FieldIndices(name)
 		if len(idx) != 1 {
-			return nil, WithOutcome(Terminal, fmt.Errorf("a transform lost key column %s", name))
+			return WithOutcome(Terminal, fmt.Errorf("a transform lost key column %s", name))
 		}
 		keys[i] = rec.Column(idx[0])
 	}
-	if cap(w.find) < int(rec.NumRows()) {
-		w.find = make([]int32, rec.NumRows())
+	if err := w.c.key.Encode(b, keys); err != nil {
+		return WithOutcome(Terminal, fmt.Errorf("a transform changed the type of a key column: %w", err))
 	}
-	found := w.find[:rec.NumRows()]
-	if err := p.Find(keys, found); err != nil {
-		return nil, WithOutcome(Terminal, fmt.Errorf("a transform changed the type of a key column: %w", err))
-	}
-	kept := make([]int64, 0, len(found))
-	at := 0
-	for _, k := range found {
-		for at < len(ids) && p.changes[ids[at]].key != k {
-			w.r.drop(p.changes[ids[at]].key)
-			at++
-		}
-		if at == len(ids) {
-			return nil, WithOutcome(Terminal, errors.New("a transform added or reordered rows, or changed a key"))
-		}
-		kept = append(kept, ids[at])
-		at++
-	}
-	for ; at < len(ids); at++ {
-		w.r.drop(p.changes[ids[at]].key)
-	}
-	return kept, nil
+	return nil
 }
 
 func sameColumns(got, want *arrow.Schema) error {

@@ -82,7 +82,7 @@ func (r *Runner) attempts(ctx context.Context, t *Table, load Load) (Receipt, er
 }
 
 func (r *Runner) apply(ctx context.Context, t *Table, load Load) (Receipt, error) {
-	cfg := ChangesConfig{Table: *t, Load: load, Source: r.cfg.Source, Budget: r.cfg.MemoryBudget / int64(r.cfg.Parallel)}
+	cfg := ChangesConfig{Table: *t, Load: load, Source: r.cfg.Source, TempDir: r.cfg.TempDir, shared: r.cfg.budget}
 	if f := r.cfg.Observer.Progress; f != nil {
 		cfg.Progress = func(location string, pass int, rows int64) { f(load, location, pass, rows) }
 	}

@@ -108,6 +108,11 @@ func (s *csvScan) flush(yield func(etl.Rows, error) bool) bool {
 	arrays := make([]arrow.Array, len(s.columns))
 	for i := range s.columns {
 		arrays[i] = s.columns[i].builder.NewArray()
+		if arrays[i].Len() > n { // with a value of the bad record that ends the scan
+			whole := arrays[i]
+			arrays[i] = array.NewSlice(whole, 0, int64(n))
+			whole.Release()
+		}
 	}
 	for i, u := range s.unsupplied {
 		if u != nil {

@@ -150,7 +150,9 @@ func (s *csvScan) run(yield func(etl.Rows, error) bool) {
 	for {
 		ok, err := s.split.next()
 		if err != nil {
-			yield(etl.Rows{}, s.failed(err))
+			if err = s.failed(err); s.flush(yield) {
+				yield(etl.Rows{}, err)
+			}
 			return
 		}
 		if !ok {
@@ -162,7 +164,9 @@ func (s *csvScan) run(yield func(etl.Rows, error) bool) {
 			continue
 		}
 		if err := s.convert(); err != nil {
-			yield(etl.Rows{}, err)
+			if s.flush(yield) {
+				yield(etl.Rows{}, err)
+			}
 			return
 		}
 		if (len(s.numbers) == batchRows || s.taken >= batchBytes) && !s.flush(yield) {
@@ -171,7 +175,11 @@ func (s *csvScan) run(yield func(etl.Rows, error) bool) {
 	}
 }
 
-func (s *csvScan) close() { s.text.Close() }
+func (s *csvScan) close() {
+	if s.text != nil {
+		s.text.Close()
+	}
+}
 
 func (s *csvScan) bad(row int64, column, rule string) error {
 	return &etl.RowError{File: s.req.Location, Row: row, Column: column, Rule: rule}

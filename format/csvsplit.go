@@ -30,6 +30,7 @@ type splitter struct {
 	quote     byte
 	maxRow    int
 	skipBlank bool
+	noQuotes  bool // the text is known to have none
 
 	// line is the current record without its line break, valid until next.
 	line []byte
@@ -84,7 +85,7 @@ func (s *splitter) next() (bool, error) {
 		case i >= 0:
 			i += s.pos + looked
 			looked = 0
-			if bytes.IndexByte(s.buf[s.pos:i], s.quote) >= 0 {
+			if !s.noQuotes && bytes.IndexByte(s.buf[s.pos:i], s.quote) >= 0 {
 				return s.nextQuoted()
 			}
 			if err := s.take(i, i+1); err != nil {
@@ -98,9 +99,10 @@ func (s *splitter) next() (bool, error) {
 			continue
 		case s.pos == s.end:
 			return false, nil
-		case bytes.IndexByte(s.buf[s.pos:s.end], s.quote) >= 0:
+		case !s.noQuotes && bytes.IndexByte(s.buf[s.pos:s.end], s.quote) >= 0:
 			return s.nextQuoted()
 		default:
+			looked = 0
 			if err := s.take(s.end, s.end); err != nil {
 				return false, err
 			}
@@ -133,10 +135,10 @@ func (s *splitter) nextQuoted() (bool, error) {
 	for {
 		n, rule := s.parse(s.buf[s.pos:s.end])
 		switch {
+		case n > s.maxRow+2: // whatever else is wrong beyond that
+			return false, s.tooLong()
 		case rule != "":
 			return false, badRecord(rule)
-		case n > s.maxRow+2:
-			return false, s.tooLong()
 		case n >= 0:
 			s.line, s.parsed = s.buf[s.pos:s.pos+n], true
 			s.pos += n
@@ -149,7 +151,8 @@ func (s *splitter) nextQuoted() (bool, error) {
 }
 
 // parse finds the fields of the record at the start of b. It returns the length
-// of the record with its line break, or -1 if b does not have all of it.
+// of the record with its line break, or -1 if b does not have all of it, or
+// where it violates the rule.
 func (s *splitter) parse(b []byte) (n int, rule string) {
 	s.fields = s.fields[:0]
 	for i := 0; ; {
@@ -171,7 +174,7 @@ func (s *splitter) parseBare(b []byte, i int) (next int, last bool, rule string)
 	start := i
 	for i < len(b) && b[i] != s.delim && b[i] != '\n' {
 		if b[i] == s.quote {
-			return 0, false, "quote inside an unquoted field"
+			return i, false, "quote inside an unquoted field"
 		}
 		i++
 	}
@@ -194,7 +197,7 @@ func (s *splitter) parseQuoted(b []byte, i int) (next int, last bool, rule strin
 		k := bytes.IndexByte(b[i:], s.quote)
 		switch {
 		case k < 0 && s.eof:
-			return 0, false, "quote is not closed"
+			return len(b), false, "quote is not closed"
 		case k < 0:
 			return -1, false, ""
 		}
@@ -229,7 +232,7 @@ func (s *splitter) afterQuote(b []byte, i int) (next int, last bool, rule string
 	case b[i] == s.delim:
 		return i + 1, false, ""
 	}
-	return 0, false, "text after a closing quote"
+	return i, false, "text after a closing quote"
 }
 
 // fieldsUpTo cuts at least the first need fields out of the record, or all of
@@ -259,6 +262,10 @@ func (s *splitter) fill() error {
 	}
 	left := s.buf[s.pos:s.end]
 	if len(left) > s.maxRow+2 {
+		// What is wrong with the record does not depend on how much of it was read.
+		if n, rule := s.parse(left); rule != "" && n <= s.maxRow+2 {
+			return badRecord(rule)
+		}
 		return s.tooLong()
 	}
 	if len(left) > len(s.buf)/2 {

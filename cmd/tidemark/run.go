@@ -64,7 +64,7 @@ func verbs() []*verb {
 	return []*verb{
 		ingestVerb(), statusVerb(), historyVerb(), planVerb(),
 		pauseVerb(), resumeVerb(), retryVerb(), skipVerb(), reloadVerb(), completeVerb(),
-		classifyVerb(), flagVerb(), rebuildVerb(), versionVerb(),
+		classifyVerb(), flagVerb(), rebuildVerb(), maintainVerb(), versionVerb(),
 	}
 }
 

@@ -37,6 +37,7 @@ func table(v value, defaults formatSpec) etl.Table {
 	o.get("sort").strings(&t.Sort)
 	tombstones(o.get("tombstones"), &t.TombstoneRetention)
 	t.Properties = properties(o.get("properties"))
+	t.Maintenance = maintenance(o.get("maintenance"))
 	t.Format = formats(o, defaults).format()
 	o.done()
 	if len(v.d.problems) == before {

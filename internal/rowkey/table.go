@@ -1,65 +1,208 @@
 package rowkey
 
 import (
-	"encoding/binary"
+	"bytes"
 	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
 )
 
-// Table numbers distinct encoded tuples from 0 in the order of their arrival.
-// Lookups are safe for concurrent use while nothing is added.
-type Table struct {
-	short map[uint64]int32 // tuples of 8 bytes: one long or timestamp
-	long  map[string]int32
-	bytes int64
+// Seed is that of the hash of tuples. It is random, so that nobody can craft
+// keys that collide.
+type Seed struct {
+	a, b, c uint64
+	bytes   maphash.Seed
 }
 
-// NewTable returns an empty table.
-func NewTable() *Table {
-	return &Table{short: map[uint64]int32{}, long: map[string]int32{}}
+// NewSeed returns a random seed.
+func NewSeed() Seed {
+	return Seed{rand.Uint64(), rand.Uint64() | 1, rand.Uint64(), maphash.MakeSeed()}
+}
+
+// word hashes by folded multiplications keyed with the seed.
+func (s *Seed) word(w uint64) uint64 {
+	hi, lo := bits.Mul64(w^s.a, s.b)
+	hi, lo = bits.Mul64(hi^lo^s.c, s.b^0x9e3779b97f4a7c15)
+	return hi ^ lo
+}
+
+func (s *Seed) pair(high, low uint64) uint64 { return s.word(s.word(high) ^ low) }
+
+// Table numbers distinct encoded tuples of one form from 0 in the order of
+// their arrival: open addressing with linear probing, the tuples themselves in
+// the order of their numbers. Lookups are safe for concurrent use while nothing
+// is added.
+type Table struct {
+	form  Form
+	width int
+	seed  Seed
+	n     int
+	// slots hold 32 bits of the hash and the number plus one; 0 is free
+	slots []uint64
+	// filter has 8 bits for each slot, of which a tuple sets one; nil until
+	// [Table.Ready]
+	filter []uint64
+	words  []uint64 // of the form Word one for each tuple, of Pair two
+	data   []byte
+	ends   []int
+}
+
+const leastSlots = 64
+
+// NewTable returns an empty table for the tuples of a codec, with room for n.
+func NewTable(c *Codec, seed Seed, n int) *Table {
+	t := &Table{form: c.form, width: c.width, seed: seed}
+	size := leastSlots
+	for size*3/4 < n {
+		size *= 2
+	}
+	t.slots = make([]uint64, size)
+	switch c.form {
+	case Word:
+		t.words = make([]uint64, 0, n)
+	case Pair:
+		t.words = make([]uint64, 0, 2*n)
+	default:
+		t.ends = make([]int, 0, n)
+	}
+	return t
 }
 
 // Len is the number of tuples.
-func (t *Table) Len() int { return len(t.short) + len(t.long) }
+func (t *Table) Len() int { return t.n }
 
-// Bytes estimates the memory held.
-func (t *Table) Bytes() int64 { return t.bytes }
+// Bytes is the memory held.
+func (t *Table) Bytes() int64 {
+	return int64(8*(cap(t.slots)+len(t.filter)+cap(t.words)+cap(t.ends)) + cap(t.data))
+}
 
-// Find returns the number of the tuple, or -1.
-func (t *Table) Find(key []byte) int32 {
-	if len(key) == 8 {
-		if n, ok := t.short[binary.NativeEndian.Uint64(key)]; ok {
-			return n
+// AddAll sets out to the numbers of a batch's tuples, whose hashes are given.
+func (t *Table) AddAll(b *Batch, hashes []uint64, out []int32) []int32 {
+	out = sized(out, b.n)
+	var warm [block]uint64
+	for from := 0; from < b.n; from += block {
+		to := min(from+block, b.n)
+		mask := uint32(len(t.slots) - 1)
+		for i, h := range hashes[from:to] {
+			warm[i] = t.slots[uint32(h)&mask]
 		}
-		return -1
+		if t.form == Word {
+			for i := from; i < to; i++ {
+				out[i] = t.addWord(b.Words[i], uint32(hashes[i]))
+			}
+			continue
+		}
+		for i := from; i < to; i++ {
+			out[i] = t.Add(b, i, hashes[i])
+		}
 	}
-	if n, ok := t.long[string(key)]; ok {
-		return n
-	}
-	return -1
+	return out
 }
 
-// Add returns the number of the tuple and whether it is new.
-func (t *Table) Add(key []byte) (int32, bool) {
-	if n := t.Find(key); n >= 0 {
-		return n, false
+// block is how many tuples are looked up together: their slots are fetched
+// first, all at a time, instead of one after the other.
+const block = 64
+
+// Add returns the number of tuple i of a batch, whose hash is h.
+func (t *Table) Add(b *Batch, i int, h uint64) int32 {
+	if t.form == Word {
+		return t.addWord(b.Words[i], uint32(h))
 	}
-	n := int32(t.Len())
-	if len(key) == 8 {
-		t.short[binary.NativeEndian.Uint64(key)] = n
-		t.bytes += 24
-	} else {
-		t.long[string(key)] = n
-		t.bytes += 48 + int64(len(key))
+	tag, mask := uint32(h), uint32(len(t.slots)-1)
+	for at := tag & mask; ; at = (at + 1) & mask {
+		s := t.slots[at]
+		if s == 0 {
+			t.keep(b, i)
+			return t.occupy(at, tag)
+		}
+		if uint32(s>>32) == tag && t.is(uint32(s)-1, b, i) {
+			return int32(uint32(s) - 1)
+		}
 	}
-	return n, true
 }
 
-// Seed is that of the hash which splits keys into parts. It is random, so that
-// nobody can craft keys that all fall into one part.
-type Seed = maphash.Seed
+func (t *Table) addWord(w uint64, tag uint32) int32 {
+	mask := uint32(len(t.slots) - 1)
+	for at := tag & mask; ; at = (at + 1) & mask {
+		s := t.slots[at]
+		if s == 0 {
+			t.words = append(t.words, w)
+			return t.occupy(at, tag)
+		}
+		if n := uint32(s) - 1; uint32(s>>32) == tag && t.words[n] == w {
+			return int32(n)
+		}
+	}
+}
 
-// NewSeed returns a random seed.
-func NewSeed() Seed { return maphash.MakeSeed() }
+// occupy takes a free slot for the tuple that was just kept.
+func (t *Table) occupy(at, tag uint32) int32 {
+	n := t.n
+	t.n++
+	t.slots[at] = uint64(tag)<<32 | uint64(t.n)
+	if t.n > len(t.slots)/4*3 {
+		t.grow()
+	}
+	return int32(n)
+}
 
-// Hash returns the hash of an encoded tuple.
-func Hash(seed Seed, key []byte) uint64 { return maphash.Bytes(seed, key) }
+// grow doubles the slots. Tables have no more than 2^32 slots, so 32 bits of the
+// hash tell the new places.
+func (t *Table) grow() {
+	old := t.slots
+	t.slots = make([]uint64, 2*len(old))
+	mask := uint32(len(t.slots) - 1)
+	for _, s := range old {
+		if s == 0 {
+			continue
+		}
+		at := uint32(s>>32) & mask
+		for t.slots[at] != 0 {
+			at = (at + 1) & mask
+		}
+		t.slots[at] = s
+	}
+}
+
+func (t *Table) keep(b *Batch, i int) {
+	switch t.form {
+	case Word:
+		t.words = append(t.words, b.Words[i])
+	case Pair:
+		t.words = append(t.words, b.Words[2*i], b.Words[2*i+1])
+	default:
+		t.data = append(t.data, b.Bytes(i)...)
+		t.ends = append(t.ends, len(t.data))
+	}
+}
+
+func (t *Table) is(n uint32, b *Batch, i int) bool {
+	switch t.form {
+	case Word:
+		return t.words[n] == b.Words[i]
+	case Pair:
+		return t.words[2*n] == b.Words[2*i] && t.words[2*n+1] == b.Words[2*i+1]
+	default:
+		return bytes.Equal(t.bytes(int(n)), b.Bytes(i))
+	}
+}
+
+func (t *Table) bytes(n int) []byte {
+	from := 0
+	if n > 0 {
+		from = t.ends[n-1]
+	}
+	return t.data[from:t.ends[n]]
+}
+
+// Append appends the bytes of tuple n.
+func (t *Table) Append(dst []byte, n int) []byte {
+	switch t.form {
+	case Word:
+		return appendWord(dst, t.words[n], t.width)
+	case Pair:
+		return appendWord(appendWord(dst, t.words[2*n], t.width-8), t.words[2*n+1], 8)
+	default:
+		return append(dst, t.bytes(n)...)
+	}
+}

@@ -16,9 +16,18 @@ var (
 	lakes = flag.Int("lakeseeds", 6, "number of random histories over Iceberg and SQLite")
 	most  = flag.Int("most", 5, "stop after so many failed histories")
 	seed  = flag.Int64("seed", 0, "replay the history of this seed and tell it")
+	tiny  = flag.Bool("tiny", false, "run everything with a memory budget of one byte")
 )
 
 func TestRandomHistories(t *testing.T) { playAll(t, *seeds, memoryStores) }
+
+// TestRandomSpills plays histories of which nothing fits into memory.
+func TestRandomSpills(t *testing.T) {
+	was := *tiny
+	*tiny = true
+	defer func() { *tiny = was }()
+	playAll(t, *seeds, memoryStores)
+}
 
 // TestRandomLakes plays histories over the stores that last.
 func TestRandomLakes(t *testing.T) { playAll(t, *lakes, lastingStores) }

@@ -96,8 +96,13 @@ func (w *world) now() time.Time { return time.Unix(0, w.clock.Add(int64(time.Mil
 func (w *world) start() error {
 	w.clock.Add(int64(time.Hour))
 	var err error
+	budget := int64(0)
+	if *tiny {
+		budget = 1
+	}
 	w.runner, err = etl.New(etl.Config{
-		Source: w.inj.Source(w.source), Control: w.inj.Control(w.control),
+		MemoryBudget: budget,
+		Source:       w.inj.Source(w.source), Control: w.inj.Control(w.control),
 		Locker: w.inj.Locker(w.locker), Sink: w.inj.Sink(w.sink),
 		Layout: format.DMS{}, Tables: []etl.Table{w.table}, Now: w.now,
 		Retry: etl.RetryPolicy{Attempts: 3, Base: time.Microsecond, Max: time.Microsecond},

@@ -218,26 +218,17 @@ func propertiesOf(target etl.Target) iceberg.Properties {
 		table.ParquetRowGroupLimitKey:             "262144", // finer to pass over, less to buffer
 		table.CommitNumRetriesKey:                 "0",
 	}
-	for _, col := range target.Columns {
-		if !worthDictionary(target, col) {
-			props["write.parquet.dict-encoding-enabled.column."+col.Name] = "false"
-		}
+	if len(target.Key) == 1 { // for other writers; this one looks at the data
+		props[propColumnDictionary+target.Key[0]] = "false"
 	}
 	maps.Copy(props, target.Properties)
-	props[table.PropertyFormatVersion] = "2"
+	if props[table.PropertyFormatVersion] != "3" {
+		props[table.PropertyFormatVersion] = "2"
+	}
 	for _, col := range target.Columns {
 		if col.Sensitive {
 			props[table.MetricsModeColumnConfPrefix+"."+col.Name] = "none"
 		}
 	}
 	return props
-}
-
-// worthDictionary guesses which columns repeat their values. The others would
-// pay for a dictionary that is given up once it has grown.
-func worthDictionary(target etl.Target, col etl.Column) bool {
-	if len(target.Key) == 1 && target.Key[0] == col.Name {
-		return false
-	}
-	return col.Type == etl.String || col.Type == etl.Int || col.Type == etl.Date
 }

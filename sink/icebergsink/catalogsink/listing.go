@@ -24,6 +24,8 @@ type dataFile struct {
 	iceberg.DataFile
 	seq     int64
 	deletes []deleteFile // those that name this file alone
+	merged  []deleteFile // those whose positions its deletion vector holds
+	vector  bool         // deletes is a deletion vector
 
 	once sync.Once
 	dead bits
@@ -37,25 +39,27 @@ type deleteFile struct {
 
 // ours reports whether this sink wrote the file: its positions are distinct,
 // and disjoint from those of its other files for the same data file.
-func (d deleteFile) ours() bool { return strings.HasSuffix(d.FilePath(), deleteSuffix) }
+func (d deleteFile) ours() bool { return isVector(d) || strings.HasSuffix(d.FilePath(), deleteSuffix) }
 
 // listing is what a snapshot holds.
 type listing struct {
 	fs      iceio.IO
+	workers int
 	data    []*dataFile
 	byPath  map[string]*dataFile
 	deletes []deleteFile // all of them
 	shared  []deleteFile // those that may name several data files
 	equal   int          // equality-delete files
 
-	once sync.Once
-	dead map[string]bits // of shared
-	err  error
+	once  sync.Once
+	dead  map[string]bits     // of shared
+	named map[string][]string // by delete file of shared: the live data files it names
+	err   error
 }
 
 // list reads the manifests of a snapshot; nil is that of an empty table.
 func list(ctx context.Context, fs iceio.IO, snap *table.Snapshot, workers int) (*listing, error) {
-	l := &listing{fs: fs, byPath: map[string]*dataFile{}}
+	l := &listing{fs: fs, workers: workers, byPath: map[string]*dataFile{}}
 	if snap == nil {
 		return l, nil
 	}
@@ -89,7 +93,7 @@ func list(ctx context.Context, fs iceio.IO, snap *table.Snapshot, workers int) (
 		}
 	}
 	l.assign()
-	return l, nil
+	return l, l.withVectors()
 }
 
 func (l *listing) add(e iceberg.ManifestEntry) {

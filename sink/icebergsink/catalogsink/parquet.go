@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -25,6 +26,9 @@ type parquetFile struct {
 	in    io.Closer
 	path  string
 	first []int64 // position of each row group's first row
+
+	once  sync.Once
+	types map[string]arrow.DataType // by column, as Arrow would read them
 }
 
 // readColumn is a column wanted: by field id, or by name where the file has no

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	mathbits "math/bits"
+	"slices"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"golang.org/x/sync/errgroup"
 )
 
 // bits is a set of row positions of one data file; nil is empty.
@@ -49,7 +52,7 @@ func (l *listing) readDead(ctx context.Context, f *dataFile) (bits, error) {
 			return nil, err
 		}
 	}
-	if len(l.shared) == 0 {
+	if len(l.shared) == 0 || f.vector {
 		return dead, nil
 	}
 	l.once.Do(func() { l.dead, l.err = l.readShared(ctx) })
@@ -62,22 +65,61 @@ func (l *listing) readDead(ctx context.Context, f *dataFile) (bits, error) {
 // readShared reads the delete files that may name several data files.
 func (l *listing) readShared(ctx context.Context) (map[string]bits, error) {
 	out := map[string]bits{}
+	l.named = map[string][]string{}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(4 * l.workers) // waits for storage more than it computes
 	for _, d := range l.shared {
-		err := l.readDeletes(ctx, d, func(path string, pos int64) error {
-			f := l.byPath[path]
-			if f == nil || f.seq > d.seq {
-				return nil
+		g.Go(func() error {
+			own := map[string]bits{}
+			err := l.readDeletes(ctx, d, func(path string, pos int64) error {
+				f := l.byPath[path]
+				if f == nil || f.seq > d.seq {
+					return nil
+				}
+				b := own[path]
+				if b == nil {
+					b = newBits(f.Count())
+					own[f.FilePath()] = b // path is valid during the call only
+				}
+				return mark64(b, pos, f.Count(), d)
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			for path, b := range own {
+				out[path] = out[path].or(b)
+				l.named[d.FilePath()] = append(l.named[d.FilePath()], path)
 			}
-			if out[path] == nil {
-				out[path] = newBits(f.Count())
-			}
-			return mark64(out[path], pos, f.Count(), d)
+			return err
 		})
-		if err != nil {
-			return nil, err
-		}
 	}
-	return out, nil
+	return out, g.Wait()
+}
+
+// idle returns the delete files, of those that may name several data files, that
+// delete nothing any more once the data files at gone are.
+func (l *listing) idle(ctx context.Context, gone map[string]bool) ([]deleteFile, error) {
+	if len(l.shared) == 0 {
+		return nil, nil
+	}
+	l.once.Do(func() { l.dead, l.err = l.readShared(ctx) })
+	if l.err != nil {
+		return nil, l.err
+	}
+	return slices.DeleteFunc(slices.Clone(l.shared), func(d deleteFile) bool {
+		return slices.ContainsFunc(l.named[d.FilePath()], func(path string) bool { return !gone[path] })
+	}), nil
+}
+
+// or joins two sets of positions of one file.
+func (b bits) or(o bits) bits {
+	if b == nil {
+		return o
+	}
+	for i, w := range o {
+		b[i] |= w
+	}
+	return b
 }
 
 func mark64(b bits, pos, rows int64, d deleteFile) error {
@@ -90,6 +132,9 @@ func mark64(b bits, pos, rows int64, d deleteFile) error {
 
 // readDeletes calls each for the rows of a position-delete file.
 func (l *listing) readDeletes(ctx context.Context, d deleteFile, each func(path string, pos int64) error) error {
+	if isVector(d) {
+		return l.readVector(d, each)
+	}
 	p, err := openFile(l.fs, d)
 	if err != nil {
 		return err

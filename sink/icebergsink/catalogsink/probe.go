@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-data/etl"
@@ -29,43 +28,57 @@ func (m *match) release() {
 	}
 }
 
-// probe looks for the keys of one part in the data files of a listing.
-type probe struct {
+// locator finds the rows that have keys of a part. The key scan reads the key
+// columns; an index of the keys could take its place. The caller releases the
+// matches, which come in a fixed order.
+type locator interface {
+	locate(ctx context.Context) ([]*match, error)
+}
+
+// keyScan looks for the keys of one part in the data files of a listing.
+type keyScan struct {
 	list    *listing
 	part    *etl.Part
 	spans   []span
+	places  *partitions
 	keys    []readColumn
 	wants   []readColumn
 	schema  *arrow.Schema // of wants
 	base    int64
+	late    bool // wants serve to tell late changes only, which rows of base need not
 	workers int
 
 	mu      sync.Mutex
 	matches []*match
 }
 
-func (w *work) newProbe(part *etl.Part) (*probe, error) {
-	p := &probe{list: w.list, part: part, base: w.past.base, workers: w.sink.opts.Workers}
+var _ locator = (*keyScan)(nil)
+
+func (w *work) locator(part *etl.Part) (locator, error) {
+	k := &keyScan{list: w.list, part: part, base: w.past.base, workers: w.sink.opts.Workers}
 	ids := make([]int, len(w.target.Key))
 	for i, name := range w.target.Key {
 		c, err := w.column(name)
 		if err != nil {
 			return nil, err
 		}
-		p.keys, ids[i] = append(p.keys, c), c.id
+		k.keys, ids[i] = append(k.keys, c), c.id
 	}
-	p.spans = spansOf(part.Keys(), w.target, ids)
+	k.spans = spansOf(part.Keys(), w.target, ids)
+	k.places = partitionsOf(w.tbl, w.list, part.Keys(), ids)
+	names := part.Wants()
+	k.late = len(names) < len(w.target.Columns)
 	var fields []arrow.Field
-	for _, name := range part.Wants() {
+	for _, name := range names {
 		c, err := w.column(name)
 		if err != nil {
 			return nil, err
 		}
-		p.wants = append(p.wants, c)
+		k.wants = append(k.wants, c)
 		fields = append(fields, arrow.Field{Name: name, Type: c.want, Nullable: true})
 	}
-	p.schema = arrow.NewSchema(fields, nil)
-	return p, nil
+	k.schema = arrow.NewSchema(fields, nil)
+	return k, nil
 }
 
 func (w *work) column(name string) (readColumn, error) {
@@ -77,23 +90,120 @@ func (w *work) column(name string) (readColumn, error) {
 	return readColumn{id: f.ID, name: name, want: w.target.Columns[i].Type.Arrow()}, nil
 }
 
-// run reads the files that may hold the keys. The caller releases the matches.
-func (p *probe) run(ctx context.Context) ([]*match, error) {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(p.workers)
-	for _, f := range p.list.data {
-		if !slices.ContainsFunc(p.spans, func(s span) bool { return !s.inFile(f) }) {
-			g.Go(func() error { return p.file(gctx, f) })
-		}
+// chunk is a row group to look into.
+type chunk struct {
+	f    *dataFile
+	in   *parquetFile
+	rg   int
+	left *atomic.Int32 // of its file
+}
+
+func (c chunk) done() {
+	if c.left.Add(-1) == 0 {
+		c.in.close()
 	}
-	if err := g.Wait(); err != nil {
-		releaseAll(p.matches)
+}
+
+// locate implements [locator]. Files are opened ahead, and their row groups
+// shared out among the workers whatever the file.
+func (k *keyScan) locate(ctx context.Context) ([]*match, error) {
+	files := slices.DeleteFunc(slices.Clone(k.list.data), func(f *dataFile) bool { return !k.inFile(f) })
+	g, ctx := errgroup.WithContext(ctx)
+	work := make(chan chunk, k.workers)
+	var next, openers atomic.Int32
+	openers.Store(int32(min(4*k.workers, len(files)))) // they wait for storage more than they compute
+	for range openers.Load() {
+		g.Go(func() error {
+			defer func() {
+				if openers.Add(-1) == 0 {
+					close(work)
+				}
+			}()
+			for i := next.Add(1) - 1; int(i) < len(files); i = next.Add(1) - 1 {
+				if err := k.open(ctx, files[i], work); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if len(files) == 0 {
+		close(work)
+	}
+	for range min(k.workers, 8*len(files)) {
+		g.Go(func() error { return k.serve(ctx, work) })
+	}
+	err := g.Wait()
+	for c := range work {
+		c.done()
+	}
+	if err != nil {
+		releaseAll(k.matches)
 		return nil, err
 	}
-	slices.SortFunc(p.matches, func(a, b *match) int {
+	slices.SortFunc(k.matches, func(a, b *match) int {
 		return cmp.Or(cmp.Compare(a.file.FilePath(), b.file.FilePath()), cmp.Compare(a.first, b.first))
 	})
-	return p.matches, nil
+	return k.matches, nil
+}
+
+func (k *keyScan) inFile(f *dataFile) bool {
+	return !slices.ContainsFunc(k.spans, func(s span) bool { return !s.inFile(f) }) && k.places.meet(f)
+}
+
+// open hands out the row groups of a file that may hold keys.
+func (k *keyScan) open(ctx context.Context, f *dataFile, work chan<- chunk) error {
+	in, err := openFile(k.list.fs, f)
+	if err != nil {
+		return err
+	}
+	var groups []int
+	for rg := range in.NumRowGroups() {
+		ok, err := k.worth(in, rg)
+		if err != nil {
+			in.close()
+			return err
+		}
+		if ok {
+			groups = append(groups, rg)
+		}
+	}
+	if len(groups) == 0 {
+		in.close()
+		return nil
+	}
+	left := new(atomic.Int32)
+	left.Store(int32(len(groups)))
+	for i, rg := range groups {
+		select {
+		case work <- chunk{f, in, rg, left}:
+		case <-ctx.Done():
+			for range groups[i:] {
+				chunk{in: in, left: left}.done()
+			}
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (k *keyScan) serve(ctx context.Context, work <-chan chunk) error {
+	out := make([]int32, readBatch)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case c, ok := <-work:
+			if !ok {
+				return nil
+			}
+			err := k.rowGroup(ctx, c, out)
+			c.done()
+			if err != nil {
+				return err
+			}
+		}
+	}
 }
 
 func releaseAll(ms []*match) {
@@ -102,43 +212,11 @@ func releaseAll(ms []*match) {
 	}
 }
 
-func (p *probe) file(ctx context.Context, f *dataFile) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	in, err := openFile(p.list.fs, f)
-	if err != nil {
-		return err
-	}
-	defer in.close()
-	var groups []int
-	for rg := range in.NumRowGroups() {
-		if ok, err := p.worth(in, rg); err != nil {
-			return err
-		} else if ok {
-			groups = append(groups, rg)
-		}
-	}
-	if len(groups) == 0 {
-		return nil
-	}
-	dead, err := p.list.deadOf(ctx, f)
-	if err != nil {
-		return err
-	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(p.workers)
-	for _, rg := range groups {
-		g.Go(func() error { return p.rowGroup(gctx, f, in, rg, dead) })
-	}
-	return g.Wait()
-}
-
 // worth reports whether a row group may hold a key.
-func (p *probe) worth(in *parquetFile, rg int) (bool, error) {
+func (k *keyScan) worth(in *parquetFile, rg int) (bool, error) {
 	meta := in.MetaData().RowGroup(rg)
-	for i := range p.spans {
-		leaf := in.column(p.keys[i])
+	for i := range k.spans {
+		leaf := in.column(k.keys[i])
 		if leaf < 0 {
 			return false, nil // a key column that the file lacks is null
 		}
@@ -146,99 +224,72 @@ func (p *probe) worth(in *parquetFile, rg int) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("read %s: %w", in.path, err)
 		}
-		if !p.spans[i].inRowGroup(chunk, in.MetaData().Schema.Column(leaf)) {
+		if !k.spans[i].inRowGroup(chunk, in.MetaData().Schema.Column(leaf)) {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-func (p *probe) rowGroup(ctx context.Context, f *dataFile, in *parquetFile, rg int, dead bits) error {
-	m := &match{file: f, first: in.first[rg], found: etl.Found{Base: f.seq <= p.base}}
-	out := make([]int32, readBatch)
-	err := in.read(ctx, rg, p.keys, func(pos int64, got []arrow.Array) error {
+func (k *keyScan) rowGroup(ctx context.Context, c chunk, out []int32) error {
+	m := &match{file: c.f, first: c.in.first[c.rg], found: etl.Found{Base: c.f.seq <= k.base}}
+	find := func(pos int64, got []arrow.Array) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if n := got[0].Len(); n > len(out) {
-			out = make([]int32, n)
-		}
-		if err := p.part.Find(got, out[:got[0].Len()]); err != nil {
+		n := got[0].Len()
+		if err := k.part.Find(got, out[:n]); err != nil {
 			return err
 		}
-		for i, ordinal := range out[:got[0].Len()] {
-			if ordinal >= 0 && !dead.has(pos+int64(i)) {
+		for i, ordinal := range out[:n] {
+			if ordinal >= 0 {
 				m.positions = append(m.positions, pos+int64(i))
 				m.found.Ordinals = append(m.found.Ordinals, ordinal)
 			}
 		}
 		return nil
-	})
+	}
+	leaves, err := c.in.leaves(c.rg, k.keys)
+	switch {
+	case err != nil:
+	case leaves != nil:
+		err = c.in.scan(c.rg, leaves, find)
+	default:
+		err = c.in.read(ctx, c.rg, k.keys, find)
+	}
+	if err == nil {
+		err = k.live(ctx, m)
+	}
 	if err != nil || len(m.positions) == 0 {
 		return err
 	}
-	if len(p.wants) > 0 {
-		if m.found.Record, err = p.fetch(ctx, in, rg, m.positions); err != nil {
+	if needless := m.found.Base && k.late; len(k.wants) > 0 && !needless {
+		if m.found.Record, err = k.fetch(ctx, c.in, c.rg, m.positions); err != nil {
 			return err
 		}
 	}
-	p.mu.Lock()
-	p.matches = append(p.matches, m)
-	p.mu.Unlock()
+	k.mu.Lock()
+	k.matches = append(k.matches, m)
+	k.mu.Unlock()
 	return nil
 }
 
-// fetch reads the wanted columns of the rows at positions, which rise.
-func (p *probe) fetch(ctx context.Context, in *parquetFile, rg int, positions []int64) (_ arrow.RecordBatch, err error) {
-	pieces := make([][]arrow.Array, len(p.wants))
-	defer func() {
-		for _, as := range pieces {
-			for _, a := range as {
-				a.Release()
-			}
-		}
-	}()
-	rest := positions
-	err = in.read(ctx, rg, p.wants, func(pos int64, got []arrow.Array) error {
-		n := 0
-		for n < len(rest) && rest[n] < pos+int64(got[0].Len()) {
+// live drops the rows that are deleted already.
+func (k *keyScan) live(ctx context.Context, m *match) error {
+	if len(m.positions) == 0 {
+		return nil
+	}
+	dead, err := k.list.deadOf(ctx, m.file)
+	if err != nil || dead == nil {
+		return err
+	}
+	n := 0
+	for i, pos := range m.positions {
+		if !dead.has(pos) {
+			m.positions[n], m.found.Ordinals[n] = pos, m.found.Ordinals[i]
 			n++
 		}
-		if n == 0 {
-			return nil
-		}
-		b := array.NewInt64Builder(memory.DefaultAllocator)
-		defer b.Release()
-		for _, at := range rest[:n] {
-			b.Append(at - pos)
-		}
-		rest = rest[n:]
-		rows := b.NewInt64Array()
-		defer rows.Release()
-		for i, a := range got {
-			picked, err := take(ctx, a, rows)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", in.path, err)
-			}
-			pieces[i] = append(pieces[i], picked)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	cols := make([]arrow.Array, len(pieces))
-	defer func() {
-		for _, c := range cols {
-			if c != nil {
-				c.Release()
-			}
-		}
-	}()
-	for i, as := range pieces {
-		if cols[i], err = array.Concatenate(as, memory.DefaultAllocator); err != nil {
-			return nil, fmt.Errorf("read %s: %w", in.path, err)
-		}
-	}
-	return array.NewRecordBatch(p.schema, cols, int64(len(positions))), nil
+	m.positions, m.found.Ordinals = m.positions[:n], m.found.Ordinals[:n]
+	return nil
 }

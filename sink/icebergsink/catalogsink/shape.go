@@ -92,8 +92,8 @@ func orderOf(target etl.Target, schema *iceberg.Schema) (table.SortOrder, error)
 
 // checkTable compares a table that exists with the target.
 func checkTable(tbl *table.Table, target etl.Target) error {
-	if v := tbl.Metadata().Version(); v != 2 {
-		return terminal(fmt.Errorf("table %s is of format version %d; only version 2 is supported", target.Name, v))
+	if v := tbl.Metadata().Version(); v != 2 && v != 3 {
+		return terminal(fmt.Errorf("table %s is of format version %d; only versions 2 and 3 are supported", target.Name, v))
 	}
 	schema := tbl.Schema()
 	for _, col := range target.Columns {

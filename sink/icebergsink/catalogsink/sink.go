@@ -3,12 +3,22 @@
 // come with the packages that compose it, as package icebergsink does for a
 // SQLite catalog and a local folder.
 //
-// Tables are of format version 2. An incremental load finds the rows of its
-// keys by reading the key columns, removes them with position-delete files
-// (Iceberg spec, "Position Delete Files") and adds the new rows, in one
-// snapshot. A full load replaces all data and delete files in one snapshot.
-// Every snapshot's summary says which load it is, so the tables themselves
-// know where they stand.
+// An incremental load finds the rows of its keys by reading the key columns and
+// removes them, in one snapshot with the new rows. How is the table's choice:
+//
+//   - With position-delete files (Iceberg spec, "Position Delete Files"), the
+//     default, which every reader takes. Up to eight touched data files get one
+//     each; beyond, one speaks of all data files of a partition.
+//   - With data files written anew, where the property "tidemark.write-mode"
+//     ([PropWriteMode]) is "copy-on-write", or "auto" for files that lose much.
+//   - With deletion vectors, where the property "format-version" is "3".
+//
+// A full load replaces all data and delete files in one snapshot. Every
+// snapshot's summary says which load it is, so the tables themselves know where
+// they stand.
+//
+// Data files are Parquet with plain and dictionary encodings, which every reader
+// takes, unless the property "tidemark.readers" ([PropReaders]) allows more.
 package catalogsink
 
 import (
@@ -89,8 +99,7 @@ func (s *Sink) Close() error {
 // Apply implements [etl.Sink]. A table that does not exist is created from the
 // target. Besides the errors of the interface it returns terminal errors where
 // the table's schema differs from the target's and where the table holds what
-// the sink cannot honour: equality deletes, other formats than Parquet, format
-// version 3.
+// the sink cannot honour: equality deletes, other formats than Parquet.
 func (s *Sink) Apply(ctx context.Context, target etl.Target, load etl.Load, changes *etl.Changes) (etl.Receipt, error) {
 	if load.Kind != etl.Full && load.Kind != etl.Incremental {
 		return etl.Receipt{}, terminal(fmt.Errorf("load of kind %v", load.Kind))

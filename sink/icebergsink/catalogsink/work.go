@@ -4,21 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/iceberg-go"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/tidemark-data/etl"
-)
-
-const (
-	// writeBatch is how many rows are handed to the writer at a time, and
-	// writeQueue how many such batches it may hold.
-	writeBatch = 4096
-	writeQueue = 8
 )
 
 // work is one attempt at one load, on one state of the table.
@@ -30,10 +23,13 @@ type work struct {
 	target etl.Target
 	load   etl.Load
 	list   *listing
-	schema *arrow.Schema // of the rows to write
+	schema *arrow.Schema // of rows, in the order of the target
 
 	counts  etl.Counts
 	removed map[*dataFile][]int64
+	gone    int64 // rows removed
+	mode    writeMode
+	recast  []recast
 	data    []iceberg.DataFile
 	deletes []iceberg.DataFile
 	memory  *orderBook
@@ -51,6 +47,9 @@ func newWork(ctx context.Context, s *Sink, tbl *table.Table, past history, targe
 		return nil, terminal(fmt.Errorf("table %s: its storage cannot be written", target.Name))
 	}
 	w := &work{sink: s, tbl: tbl, fs: wfs, past: past, target: target, load: load, removed: map[*dataFile][]int64{}}
+	if w.mode, err = modeOf(target, tbl.Properties(), tbl.Metadata().Version()); err != nil {
+		return nil, err
+	}
 	w.list, err = list(ctx, fs, tbl.SnapshotByName(table.MainBranch), s.opts.Workers)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", target.Name, err)
@@ -69,7 +68,7 @@ func newWork(ctx context.Context, s *Sink, tbl *table.Table, past history, targe
 
 // run settles the changes, writes files and commits.
 func (w *work) run(ctx context.Context, changes *etl.Changes) (*table.Table, error) {
-	before, err := w.list.rows(ctx)
+	before, err := w.rowsBefore(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +78,14 @@ func (w *work) run(ctx context.Context, changes *etl.Changes) (*table.Table, err
 			return nil, err
 		}
 	}
-	if err := w.writeDeletes(ctx); err != nil {
+	if err := w.recastFiles(ctx); err != nil {
+		return nil, err
+	}
+	write := w.writeDeletes
+	if w.tbl.Metadata().Version() > 2 {
+		write = w.writeVectors
+	}
+	if err := write(ctx); err != nil {
 		return nil, err
 	}
 	if err := w.account(); err != nil {
@@ -88,10 +94,32 @@ func (w *work) run(ctx context.Context, changes *etl.Changes) (*table.Table, err
 	if err := w.memory.write(ctx); err != nil {
 		return nil, err
 	}
-	if w.load.Kind == etl.Full {
+	own := w.tbl.Metadata().Version() > 2
+	switch {
+	case w.load.Kind == etl.Full && own:
+		return w.commitSwapOwn(ctx)
+	case w.load.Kind == etl.Full:
 		return w.commitSwap(ctx)
+	case own:
+		return w.commitVectors(ctx)
+	case len(w.recast) > 0:
+		return w.commitRecast(ctx)
 	}
 	return w.commitDelta(ctx)
+}
+
+// rowsBefore counts the live rows. Delete files that speak of several data files
+// would have to be read for it, so there the count of the last load is taken if
+// nothing has happened since.
+func (w *work) rowsBefore(ctx context.Context) (int64, error) {
+	head := w.tbl.SnapshotByName(table.MainBranch)
+	if len(w.list.shared) > 0 && len(w.past.marks) > 0 {
+		last := w.past.marks[0].receipt
+		if last.Snapshot == strconv.FormatInt(head.SnapshotID, 10) && last.Counts != (etl.Counts{}) {
+			return last.Counts.RowsAfter, nil
+		}
+	}
+	return w.list.rows(ctx)
 }
 
 // adopt takes over what an attempt has written that lost against another writer.
@@ -117,9 +145,7 @@ func (w *work) account() error {
 	for _, df := range w.data {
 		after += df.Count()
 	}
-	for _, df := range w.deletes {
-		after -= df.Count()
-	}
+	after -= w.gone
 	w.counts.RowsAfter = after
 	if err := w.counts.Check(w.load.Kind); err != nil {
 		return fmt.Errorf("table %s: %w", w.target.Name, err)
@@ -129,26 +155,17 @@ func (w *work) account() error {
 
 // writeRows runs the changes through the writer, all parts into the same files.
 func (w *work) writeRows(ctx context.Context, changes *etl.Changes) error {
-	var cause error // the writer does not promise to hand errors through
-	rows := func(yield func(arrow.RecordBatch, error) bool) {
-		if cause = w.settle(ctx, changes, func(b arrow.RecordBatch) bool { return yield(b, nil) }); cause != nil && !errors.Is(cause, errStopped) {
-			yield(nil, cause)
-		}
+	rows, err := w.newRowWriter(ctx)
+	if err != nil {
+		return err
 	}
-	var failed error
-	for df, err := range table.WriteRecords(ctx, w.tbl, w.schema, rows, table.WithRecordBatchBufferSize(writeQueue)) {
-		if err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		w.data = append(w.data, df)
-		w.staged = append(w.staged, df.FilePath())
-	}
-	switch {
-	case cause != nil && !errors.Is(cause, errStopped):
+	defer rows.abort()
+	cause := w.settle(ctx, changes, rows)
+	if cause != nil && !errors.Is(cause, errStopped) {
 		return cause
-	case failed != nil:
-		return fmt.Errorf("table %s: write rows: %w", w.target.Name, failed)
+	}
+	if w.data, err = rows.close(); err != nil {
+		return err
 	}
 	return cause
 }
@@ -156,27 +173,27 @@ func (w *work) writeRows(ctx context.Context, changes *etl.Changes) error {
 // errStopped: the writer asked for no more rows.
 var errStopped = errors.New("writer stopped")
 
-func (w *work) settle(ctx context.Context, changes *etl.Changes, emit func(arrow.RecordBatch) bool) error {
+func (w *work) settle(ctx context.Context, changes *etl.Changes, rows *rowWriter) error {
 	for part, err := range changes.Parts(ctx) {
 		if err != nil {
 			return err
 		}
-		if err := w.settlePart(ctx, part, emit); err != nil {
+		if err := w.settlePart(ctx, part, rows); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *work) settlePart(ctx context.Context, part *etl.Part, emit func(arrow.RecordBatch) bool) error {
+func (w *work) settlePart(ctx context.Context, part *etl.Part, rows *rowWriter) error {
 	var committed etl.Committed
 	var matches []*match
 	if w.load.Kind != etl.Full && part.Len() > 0 {
-		p, err := w.newProbe(part)
+		p, err := w.locator(part)
 		if err != nil {
 			return err
 		}
-		if matches, err = p.run(ctx); err != nil {
+		if matches, err = p.locate(ctx); err != nil {
 			return fmt.Errorf("table %s: %w", w.target.Name, err)
 		}
 		defer releaseAll(matches)
@@ -195,7 +212,7 @@ func (w *work) settlePart(ctx context.Context, part *etl.Part, emit func(arrow.R
 		if err != nil {
 			return err
 		}
-		if err := w.emit(batch, emit); err != nil {
+		if err := rows.write(batch); err != nil {
 			return err
 		}
 	}
@@ -208,23 +225,6 @@ func (w *work) settlePart(ctx context.Context, part *etl.Part, emit func(arrow.R
 	}
 	w.count(res.Counts())
 	return w.memory.remember(ctx, part, res.Memory())
-}
-
-// emit hands rows to the writer in small batches: it queues whole ones. The
-// writer releases what it is given.
-func (w *work) emit(batch arrow.RecordBatch, emit func(arrow.RecordBatch) bool) error {
-	if batch.NumCols() != int64(w.schema.NumFields()) {
-		return fmt.Errorf("table %s: rows have %d columns, expected %d", w.target.Name, batch.NumCols(), w.schema.NumFields())
-	}
-	// The batch's own schema may carry metadata that the writer rejects.
-	whole := array.NewRecordBatch(w.schema, batch.Columns(), batch.NumRows())
-	defer whole.Release()
-	for from := int64(0); from < whole.NumRows(); from += writeBatch {
-		if !emit(whole.NewSlice(from, min(from+writeBatch, whole.NumRows()))) {
-			return errStopped
-		}
-	}
-	return nil
 }
 
 func (w *work) count(c etl.Counts) {

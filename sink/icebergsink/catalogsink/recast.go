@@ -1,0 +1,242 @@
+package catalogsink
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemark-data/etl"
+)
+
+// PropWriteMode is a property of a table that says how rows are removed from
+// data files: "merge-on-read", the default, writes delete files;
+// "copy-on-write" writes the data files anew without the rows; "auto" does the
+// latter with files that lose more than three rows of ten.
+const PropWriteMode = "tidemark.write-mode"
+
+type writeMode int
+
+const (
+	mergeOnRead writeMode = iota
+	copyOnWrite
+	autoMode
+)
+
+// autoShare is which part of its live rows a file has to lose in mode "auto" to
+// be written anew.
+const autoShare = 0.3
+
+// modeOf prefers what the target declares to what the table was created with.
+func modeOf(target etl.Target, props iceberg.Properties, version int) (writeMode, error) {
+	declared, ok := target.Properties[PropWriteMode]
+	if !ok {
+		declared = props[PropWriteMode]
+	}
+	mode, ok := map[string]writeMode{"": mergeOnRead, "merge-on-read": mergeOnRead, "copy-on-write": copyOnWrite, "auto": autoMode}[declared]
+	if !ok {
+		return 0, terminal(fmt.Errorf("table %s: property %s: %q is not merge-on-read, copy-on-write or auto", target.Name, PropWriteMode, declared))
+	}
+	if mode != mergeOnRead && version > 2 {
+		return 0, terminal(fmt.Errorf("table %s: property %s: %s is for format version 2 only: rows of version 3 have ids, which would have to move with them", target.Name, PropWriteMode, declared))
+	}
+	return mode, nil
+}
+
+// recast is a data file that is replaced by one without the rows removed, or by none.
+type recast struct {
+	old *dataFile
+	new iceberg.DataFile // nil where no row is left
+}
+
+// recastFiles writes data files anew where the table's mode says so, and takes
+// their rows out of those that need delete files. The new files keep the
+// partition and the data sequence number of the old ones, and with it whether
+// their rows are those of the full load.
+func (w *work) recastFiles(ctx context.Context) error {
+	if w.mode == mergeOnRead || len(w.removed) == 0 {
+		return nil
+	}
+	plan, err := newFilePlan(w.tbl, w.target)
+	if err != nil {
+		return fmt.Errorf("table %s: %w", w.target.Name, err)
+	}
+	var files []*dataFile
+	for f, positions := range w.removed {
+		dead, err := w.list.deadOf(ctx, f)
+		if err != nil {
+			return fmt.Errorf("table %s: %w", w.target.Name, err)
+		}
+		if w.mode == copyOnWrite || float64(len(positions)) > autoShare*float64(f.Count()-dead.count()) {
+			files = append(files, f)
+		}
+	}
+	slices.SortFunc(files, func(a, b *dataFile) int { return cmp.Compare(a.FilePath(), b.FilePath()) })
+	w.recast = make([]recast, len(files))
+	paths := make([]string, len(files))
+	run := uuid.NewString()
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(w.sink.opts.Workers)
+	for i, f := range files {
+		own := *plan
+		spec := w.tbl.Metadata().PartitionSpecByID(int(f.SpecID()))
+		if spec == nil {
+			return terminal(fmt.Errorf("data file %s is of partition spec %d, which the table does not have", f.FilePath(), f.SpecID()))
+		}
+		own.spec = *spec
+		paths[i] = own.places.NewDataLocation(fmt.Sprintf("%s%05d-%s-recast.parquet", own.folder(f.Partition()), i, run))
+		w.staged = append(w.staged, paths[i])
+		g.Go(func() (err error) {
+			w.recast[i], err = w.recastFile(gctx, &own, f, paths[i])
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("table %s: %w", w.target.Name, err)
+	}
+	for i, f := range files {
+		w.gone += int64(len(w.removed[f]))
+		delete(w.removed, f)
+		if w.recast[i].new == nil { // no file was begun
+			w.staged = slices.DeleteFunc(w.staged, func(p string) bool { return p == paths[i] })
+		}
+	}
+	return nil
+}
+
+// recastFile writes the rows of a data file that neither a delete file nor the
+// load removes.
+func (w *work) recastFile(ctx context.Context, plan *filePlan, f *dataFile, path string) (_ recast, err error) {
+	dead, err := w.list.deadOf(ctx, f)
+	if err != nil {
+		return recast{}, err
+	}
+	without := newBits(f.Count()).or(dead)
+	for _, pos := range w.removed[f] {
+		if without.has(pos) {
+			return recast{}, fmt.Errorf("%w: position %d of %s is removed twice", etl.ErrAccounting, pos, f.FilePath())
+		}
+		without.set(pos)
+	}
+	left := f.Count() - without.count()
+	if left == 0 {
+		return recast{old: f}, nil
+	}
+	out, err := plan.begin(w.fs, path, f.Partition())
+	if err != nil {
+		return recast{}, fmt.Errorf("create %s: %w", path, err)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("write %s: the Parquet writer failed: %v", path, p)
+		}
+		if err != nil {
+			out.abort()
+		}
+	}()
+	if err := w.copyRows(ctx, plan, f, without, out); err != nil {
+		return recast{}, err
+	}
+	df, err := out.finish(ctx)
+	if err != nil {
+		return recast{}, fmt.Errorf("write %s: %w", path, err)
+	}
+	if df.Count() != left {
+		return recast{}, fmt.Errorf("%w: %s has %d rows left, %d were written", etl.ErrAccounting, f.FilePath(), left, df.Count())
+	}
+	return recast{f, df}, nil
+}
+
+// copyRows hands the rows of a data file to out, but for those of without.
+func (w *work) copyRows(ctx context.Context, plan *filePlan, f *dataFile, without bits, out *fileWriter) error {
+	in, err := openFile(w.fs, f)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	if in.NumRows() != f.Count() {
+		return terminal(fmt.Errorf("data file %s has %d rows, its manifest says %d", f.FilePath(), in.NumRows(), f.Count()))
+	}
+	cols := make([]readColumn, len(w.target.Columns))
+	for i, c := range w.target.Columns {
+		if cols[i], err = w.column(c.Name); err != nil {
+			return err
+		}
+	}
+	for rg := range in.NumRowGroups() {
+		err := in.read(ctx, rg, cols, func(pos int64, got []arrow.Array) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return w.copyBatch(ctx, plan, pos, got, without, out)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) copyBatch(ctx context.Context, plan *filePlan, pos int64, got []arrow.Array, without bits, out *fileWriter) error {
+	all := array.NewRecordBatch(w.schema, got, int64(got[0].Len()))
+	defer all.Release()
+	rec, err := plan.shape(all)
+	if err != nil {
+		return err
+	}
+	defer rec.Release()
+	keep := array.NewInt64Builder(memory.DefaultAllocator)
+	defer keep.Release()
+	keep.Reserve(got[0].Len())
+	for i := range rec.NumRows() {
+		if !without.has(pos + i) {
+			keep.UnsafeAppend(i)
+		}
+	}
+	if int64(keep.Len()) == rec.NumRows() {
+		return out.write(ctx, rec)
+	}
+	if keep.Len() == 0 {
+		return nil
+	}
+	rows := keep.NewInt64Array()
+	defer rows.Release()
+	some, err := takeRows(ctx, rec, rows)
+	if err != nil {
+		return err
+	}
+	defer some.Release()
+	return out.write(ctx, some)
+}
+
+// commitRecast commits an incremental load that replaces data files.
+func (w *work) commitRecast(ctx context.Context) (*table.Table, error) {
+	r := w.newRevision()
+	r.add(w.data...)
+	r.add(w.deletes...)
+	for _, c := range w.recast {
+		r.gone[c.old.FilePath()] = true
+		if c.new != nil {
+			r.adds = append(r.adds, addition{c.new, &c.old.seq})
+		}
+		for _, d := range c.old.deletes {
+			r.gone[d.FilePath()] = true
+		}
+	}
+	idle, err := w.list.idle(ctx, r.gone)
+	if err != nil {
+		return nil, fmt.Errorf("table %s: %w", w.target.Name, err)
+	}
+	for _, d := range idle {
+		r.gone[d.FilePath()] = true
+	}
+	return r.commit(ctx)
+}
