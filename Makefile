@@ -6,7 +6,7 @@ LINT_VERSION := v2.5.0
 SEEDS   ?= 1000
 KILLS   ?= 200
 
-.PHONY: all build test vet lint race fuzz torture kill interop chicago check
+.PHONY: all build test vet lint race fuzz torture kill interop chicago bench-peers bench-memory
 
 all: build test lint
 
@@ -52,3 +52,14 @@ interop:
 # A year of real crime reports through the command (needs the data).
 chicago:
 	$(GO) test ./internal/chicago/ -count=1 -timeout 30m -v
+
+# Tidemark and its peers on the same work (some ten minutes on a quiet machine).
+bench-peers:
+	sh bench/setup.sh
+	$(GO) build -o $(BIN)/bench ./bench
+	$(BIN)/bench peers
+
+# 50M-row full load and 20M changes under a budget of 256 MiB.
+bench-memory:
+	$(GO) build -o $(BIN)/bench ./bench
+	$(BIN)/bench memory

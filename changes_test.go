@@ -60,7 +60,7 @@ func outcomeOf(t *testing.T, table etl.Table, kind etl.LoadKind, budget int64, f
 		}
 		o.counts.Add(res.Counts())
 		for _, mem := range res.Memory() {
-			o.memory = append(o.memory, fmt.Sprint(line(part.Keys(), int(mem.Ordinal)), mem.Order))
+			o.memory = append(o.memory, fmt.Sprintf("%s %x", line(part.Keys(), int(mem.Ordinal)), mem.Order))
 		}
 	}
 	slices.Sort(o.rows)

@@ -272,7 +272,8 @@ func (c *opCodes) mark(col *array.String, marks []mark, full bool) (int, string)
 			}
 			continue
 		}
-		s, op := col.Value(i), Op(0)
+		var op Op
+		s := col.Value(i)
 		if len(s) == 1 {
 			op = c.short[s[0]]
 		} else {

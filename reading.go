@@ -242,15 +242,15 @@ func (r *reading[T]) cutChunks(file int, o *openFile, put func(*unit[T]) bool) (
 			continue
 		}
 		if held != nil {
-			held.last = err == io.EOF
+			held.last = errors.Is(err, io.EOF)
 			if !put(held) {
 				return false, nil
 			}
 		}
 		switch {
-		case err == io.EOF && held == nil:
+		case errors.Is(err, io.EOF) && held == nil:
 			return put(r.unit(file, o, Chunk{Size: -1}, true)), nil // without records
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return true, nil
 		case err != nil:
 			return false, err

@@ -49,7 +49,7 @@ func growthCommand(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cmp := comparison{cache: c, peers: &f.peers, pairs: f.pairs, results: f.results, out: out, unchecked: true}
+	cmp := comparison{cache: c, peers: &f.peers, pairs: f.pairs, results: f.results, out: out, unchecked: true, prepare: f.prepare}
 	for _, b := range bases {
 		for _, n := range changes {
 			s := gen.ChangesOf(2, b, n, 2)
@@ -58,6 +58,9 @@ func growthCommand(ctx context.Context, args []string, out io.Writer) error {
 				return fmt.Errorf("%s: %w", w.name, err)
 			}
 		}
+	}
+	if f.prepare {
+		return nil
 	}
 	rs, err := readResults(f.results)
 	if err != nil {

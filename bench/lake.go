@@ -23,7 +23,7 @@ var (
 )
 
 // bytesPerRow is about what a row of the orders table takes in Parquet.
-const bytesPerRow = 49
+const bytesPerRow = 38
 
 // cache is the folder of everything that the benchmarks make: generated
 // files, prepared lakes, and the lake that a measured run works on.

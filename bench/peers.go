@@ -24,6 +24,7 @@ type comparison struct {
 	// unchecked compares row counts only.
 	unchecked bool
 	small     int64 // changes of the small change sets
+	prepare   bool  // measure nothing
 }
 
 // commonFlags are those of every command that measures.
@@ -33,6 +34,7 @@ type commonFlags struct {
 	sizes          sizes
 	peers          peers
 	only           string
+	prepare        bool
 }
 
 func (f *commonFlags) register(fs *flag.FlagSet) {
@@ -48,6 +50,7 @@ func (f *commonFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.peers.scripts, "scripts", "bench/peers", "the peers' scripts")
 	fs.StringVar(&f.peers.jar, "jar", "interop/.cache/iceberg-spark-runtime.jar", "Iceberg's runtime for Spark")
 	fs.StringVar(&f.only, "works", "", "regular expression of the works to do")
+	fs.BoolVar(&f.prepare, "prepare", false, "make the data and the lakes, and measure nothing")
 }
 
 func peersCommand(ctx context.Context, args []string, out io.Writer) error {
@@ -74,7 +77,7 @@ func peersCommand(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	works = append(works, real...)
-	cmp := comparison{cache: c, peers: &f.peers, pairs: f.pairs, slowPairs: *slowPairs, limit: *limit, results: f.results, out: out, small: f.sizes.small}
+	cmp := comparison{cache: c, peers: &f.peers, pairs: f.pairs, slowPairs: *slowPairs, limit: *limit, results: f.results, out: out, small: f.sizes.small, prepare: f.prepare}
 	for _, p := range allPeers() {
 		if !slices.Contains(strings.Split(*which, ","), p.name) {
 			continue
@@ -99,6 +102,12 @@ func (m *comparison) do(ctx context.Context, w work, p peer, t target) error {
 	r, err := m.cache.ready(ctx, w)
 	if err != nil {
 		return err
+	}
+	if m.prepare {
+		if p.name == "spark" {
+			return prepareSpark(ctx, m.cache, m.peers, r)
+		}
+		return nil
 	}
 	res := result{Work: w.name, Peer: p.name, target: t}
 	reason, ours, err := m.trial(ctx, r, &res)

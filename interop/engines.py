@@ -53,7 +53,7 @@ EMPTY_TEXT = "iceberg-go 0.7.0 writes no lower bound for the empty text into man
 def empty_text_partition(table, condition):
     """Whether the condition asks for the empty text in a column that partitions the table by it."""
     name, typ, op, text = condition
-    return (typ == "string" and op == "=" and text == ""
+    return (typ == "string" and op in ("=", ">=") and text == ""
             and (partitioned(table, name, "identity") or partitioned(table, name, "truncate")))
 
 

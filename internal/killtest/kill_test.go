@@ -42,6 +42,7 @@ tables:
     order_by: seq
     op: op
     batch: {files: 3}
+    completion: {each_file: true} # two full loads may land between two listings
     columns: {id: long, name: string, seq: long}
 `
 

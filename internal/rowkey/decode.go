@@ -92,7 +92,7 @@ func decode(to array.Builder, b []byte, width int) []byte {
 }
 
 func decodeText(to array.Builder, b []byte) []byte {
-	text := b
+	var text []byte
 	for end := 0; ; end += 2 {
 		end += bytes.IndexByte(b[end:], 0)
 		if b[end+1] == 1 {

@@ -127,12 +127,13 @@ func TestTableAgainstMap(t *testing.T) {
 			table.Find(&b, found)
 			for i, n := range found {
 				k, ok := want[string(one.Append(nil, i))]
-				if one.Null(i) >= 0 {
+				switch {
+				case one.Null(i) >= 0:
 					require.True(t, b.Null(i))
 					require.EqualValues(t, -1, n)
-				} else if !ok {
+				case !ok:
 					require.EqualValues(t, -1, n)
-				} else {
+				default:
 					require.Equal(t, k, n)
 				}
 			}
