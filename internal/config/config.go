@@ -45,6 +45,7 @@ type Config struct {
 
 	Parallel     int
 	MemoryBudget int64
+	TempDir      string
 	Lease        time.Duration
 	Retry        etl.RetryPolicy
 }
@@ -165,16 +166,17 @@ func (d *decoder) config(v value) *Config {
 	o.need("state").str(&c.State)
 	o.need("warehouse").str(&c.Warehouse)
 	o.get("catalog").str(&c.Catalog)
-	d.paths(o, c)
 
 	o.get("parallel").int(&c.Parallel)
 	o.get("memory").size(&c.MemoryBudget)
+	o.get("temp_dir").str(&c.TempDir)
 	o.get("lease").duration(&c.Lease)
 	retry := o.get("retry").object("a mapping with attempts, base and max")
 	retry.get("attempts").int(&c.Retry.Attempts)
 	retry.get("base").duration(&c.Retry.Base)
 	retry.get("max").duration(&c.Retry.Max)
 	retry.done()
+	d.paths(o, c)
 
 	c.Layout = layout(o.need("layout"))
 	defaults := formats(o, formatSpec{})
@@ -208,7 +210,7 @@ func (d *decoder) paths(o *object, c *Config) {
 	for _, p := range []struct {
 		key  string
 		path *string
-	}{{"source", &c.Source}, {"state", &c.State}, {"warehouse", &c.Warehouse}, {"catalog", &c.Catalog}} {
+	}{{"source", &c.Source}, {"state", &c.State}, {"warehouse", &c.Warehouse}, {"catalog", &c.Catalog}, {"temp_dir", &c.TempDir}} {
 		switch {
 		case strings.Contains(*p.path, "://"):
 			o.get(p.key).bad("is a URL; the command keeps tables in local folders")

@@ -25,7 +25,7 @@ func TestReference(t *testing.T) {
 	require.Equal(t, int64(256<<20), c.MemoryBudget)
 	require.Equal(t, etl.RetryPolicy{Attempts: 6, Base: 100 * time.Millisecond, Max: 20 * time.Second}, c.Retry)
 
-	require.Len(t, c.Tables, 3)
+	require.Len(t, c.Tables, 4)
 	in := c.Tables[0]
 	require.Equal(t, "mpd.incidents", in.Name)
 	require.Equal(t, etl.OpColumn{Column: "Op"}, in.Op)
@@ -41,7 +41,7 @@ func TestReference(t *testing.T) {
 
 	require.Equal(t, parquetformat.Format{AnyZone: true, MaxFooterBytes: 64 << 20, MaxPageBytes: 256 << 20}, c.Tables[1].Format)
 	require.Equal(t, etl.Columns{{Name: "arrest_id", Type: etl.Long}, {Name: "arrested_at", Type: etl.Timestamp}}, c.Tables[1].Columns)
-	units := c.Tables[2].Format.(format.CSV)
+	units := c.Tables[3].Format.(format.CSV)
 	require.Equal(t, []string{"Op", "unit", "-", "station"}, units.ChangeColumns)
 	require.Equal(t, "NULL", units.Null, "taken over from the file's csv")
 

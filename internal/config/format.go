@@ -12,14 +12,19 @@ import (
 type formatSpec struct {
 	csv     *format.CSV
 	parquet *parquetformat.Format
+	json    *format.JSONLines
 }
 
 // formats reads csv or parquet. A table's csv starts from that of the file.
 func formats(o *object, defaults formatSpec) formatSpec {
-	csv, parquet := o.get("csv"), o.get("parquet")
+	csv, parquet, json := o.get("csv"), o.get("parquet"), o.get("json_lines")
 	switch {
 	case csv.given() && parquet.given():
 		parquet.bad("files are csv or parquet, not both")
+	case json.given() && (csv.given() || parquet.given()):
+		json.bad("files are of one format")
+	case json.given():
+		return formatSpec{json: jsonLines(json)}
 	case csv.given():
 		return formatSpec{csv: csvFormat(csv, defaults.csv)}
 	case parquet.given():
@@ -31,6 +36,8 @@ func formats(o *object, defaults formatSpec) formatSpec {
 // format returns the format; CSV as DMS writes it where nothing is said.
 func (s formatSpec) format() etl.Format {
 	switch {
+	case s.json != nil:
+		return *s.json
 	case s.parquet != nil:
 		return *s.parquet
 	case s.csv != nil:
@@ -74,6 +81,30 @@ func csvFormat(v value, defaults *format.CSV) *format.CSV {
 	o.get("max_ratio").int64Into(&c.MaxRatio)
 	o.done()
 	return &c
+}
+
+func jsonLines(v value) *format.JSONLines {
+	j := &format.JSONLines{}
+	o := v.object("a mapping such as {missing: is_null}")
+	if m := o.get("missing"); m.given() {
+		s, ok := m.text()
+		switch {
+		case !ok:
+		case s == "bad":
+			j.Missing = format.MissingIsBad
+		case s == "is_null":
+			j.Missing = format.MissingIsNull
+		case s == "unsupplied":
+			j.Missing = format.MissingIsUnsupplied
+		default:
+			m.bad("%q is not bad, is_null or unsupplied", s)
+		}
+	}
+	o.get("max_row").sizeInt(&j.MaxRowBytes)
+	o.get("max_decompressed").size(&j.MaxDecompressedBytes)
+	o.get("max_ratio").int64Into(&j.MaxRatio)
+	o.done()
+	return j
 }
 
 func quote(v value, dst *byte) {

@@ -46,10 +46,10 @@ func (c *Config) Open(ctx context.Context, logger *slog.Logger) (cfg etl.Config,
 		Layout:       c.Layout,
 		Tables:       c.Tables,
 		Parallel:     c.Parallel,
-		MemoryBudget: c.MemoryBudget,
-		LeaseTTL:     c.Lease,
-		Retry:        c.Retry,
-		Logger:       logger,
+		MemoryBudget: c.MemoryBudget, TempDir: c.TempDir,
+		LeaseTTL: c.Lease,
+		Retry:    c.Retry,
+		Logger:   logger,
 	}
 	return cfg, func() error { return errors.Join(lake.Close(), control.Close()) }, nil
 }

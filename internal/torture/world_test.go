@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,6 +84,10 @@ func newWorld(h *etltest.History, s stores) (*world, error) {
 		csv.NotSupplied = &h.NoSupply
 	}
 	w.table.Format = csv.ForTable(h.Table)
+	if p := os.Getenv("TIDEMARK_TABLE_PROPERTY"); p != "" { // as tidemark.write-mode=copy-on-write
+		name, value, _ := strings.Cut(p, "=")
+		w.table.Properties = map[string]string{name: value}
+	}
 	if h.Keep != nil {
 		w.table.Transforms = []etl.Transformer{keep{h}}
 	}
