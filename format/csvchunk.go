@@ -72,7 +72,7 @@ func (c *csvChunks) Next() (etl.Chunk, error) {
 		return etl.Chunk{Offset: k.Offset, Size: k.Size, First: k.First, Rows: k.Rows}, nil
 	}
 	got, err := c.cut()
-	if err == io.EOF || err == nil && (got.Offset != k.Offset || got.Size != k.Size) {
+	if errors.Is(err, io.EOF) || err == nil && (got.Offset != k.Offset || got.Size != k.Size) {
 		return etl.Chunk{}, c.head.failed(fmt.Errorf("%w: its text differs between two readings", etl.ErrFileChanged))
 	}
 	got.First, got.Rows = k.First, k.Rows

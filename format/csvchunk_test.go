@@ -35,7 +35,7 @@ func scanChunks(t testing.TB, f format.CSV, content string, req etl.ScanRequest,
 	var wait sync.WaitGroup
 	for {
 		c, nextErr := s.Next()
-		if nextErr == io.EOF {
+		if errors.Is(nextErr, io.EOF) {
 			break
 		}
 		p := &piece{err: nextErr}

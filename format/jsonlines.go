@@ -119,7 +119,7 @@ func (s *jsonScan) run(ctx context.Context, r io.Reader, yield func(etl.Rows, er
 	lines := &lineReader{r: r, limit: s.format.MaxRowBytes}
 	for first := true; ; first = false {
 		line, err := lines.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
