@@ -74,7 +74,6 @@ func loadCommand(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 		defer f.Close()
-		runtime.SetCPUProfileRate(500)
 		if err := pprof.StartCPUProfile(f); err != nil {
 			return err
 		}

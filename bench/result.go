@@ -170,6 +170,9 @@ func table(out io.Writer, rs []result) error {
 
 func (r result) row() string {
 	two := func(f func(spent) string) string {
+		if r.Tidemark.WallMS == 0 {
+			return ""
+		}
 		if r.Other == nil {
 			return f(r.Tidemark)
 		}
