@@ -46,7 +46,7 @@ kill:
 
 # Every table read back by PyIceberg, DuckDB, Spark and ClickHouse.
 interop:
-	sh interop/setup.sh
+	bash interop/setup.sh
 	$(GO) test -tags interop -count=1 -timeout 20m ./interop/
 
 # A year of real crime reports through the command (needs the data).
@@ -55,7 +55,7 @@ chicago:
 
 # Tidemark and its peers on the same work (some ten minutes on a quiet machine).
 bench-peers:
-	sh bench/setup.sh
+	bash bench/setup.sh
 	$(GO) build -o $(BIN)/bench ./bench
 	$(BIN)/bench peers
 
