@@ -37,6 +37,19 @@ type commonFlags struct {
 	prepare        bool
 }
 
+// parse reads the flags, opens the cache, and compiles which works are wanted.
+func (f *commonFlags) parse(fs *flag.FlagSet, args []string) (*cache, *regexp.Regexp, error) {
+	if err := fs.Parse(args); err != nil {
+		return nil, nil, err
+	}
+	only, err := regexp.Compile(f.only)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := openCache(f.cache)
+	return c, only, err
+}
+
 func (f *commonFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.cache, "cache", "bench/.cache", "folder for data and lakes")
 	fs.StringVar(&f.results, "o", "bench/results.json", "results; those of other works in it stay")
@@ -60,14 +73,7 @@ func peersCommand(ctx context.Context, args []string, out io.Writer) error {
 	which := fs.String("peers", "duckdb,pyiceberg,spark", "the peers")
 	slowPairs := fs.Int("slow-pairs", 1, "pairs with PyIceberg and Spark")
 	limit := fs.Duration("slow-limit", 5*time.Minute, "time limit of one run of those")
-	if err := fs.Parse(args); err != nil {
-		return err
-	}
-	only, err := regexp.Compile(f.only)
-	if err != nil {
-		return err
-	}
-	c, err := openCache(f.cache)
+	c, only, err := f.parse(fs, args)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 )
 
 // profileCommand runs works once under the profiler and prints the functions
@@ -17,14 +16,7 @@ func profileCommand(ctx context.Context, args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("profile", flag.ContinueOnError)
 	f.register(fs)
 	count := fs.Int("n", 20, "functions to print")
-	if err := fs.Parse(args); err != nil {
-		return err
-	}
-	only, err := regexp.Compile(f.only)
-	if err != nil {
-		return err
-	}
-	c, err := openCache(f.cache)
+	c, only, err := f.parse(fs, args)
 	if err != nil {
 		return err
 	}
