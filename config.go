@@ -33,6 +33,13 @@ type Config struct {
 	// LeaseTTL is how long a table stays locked after its runner died; zero is
 	// one minute.
 	LeaseTTL time.Duration
+	// Margin is how much of the time before a context's deadline is kept back: no
+	// load is begun with less left, nor with less than twice the slowest load of
+	// the same Drain. Zero begins loads whatever the deadline.
+	Margin time.Duration
+	// MaxBegins is how often a load may be begun by processes that died or ran
+	// out of time in it before the table pauses; zero is 20.
+	MaxBegins int
 	// Retry is how transient errors are met.
 	Retry RetryPolicy
 	// Observer is told what happens; Logger as well. Both may be left out.
@@ -63,6 +70,9 @@ func (c Config) withDefaults() Config {
 	c.budget = newBudget(c.MemoryBudget, c.Parallel)
 	if c.LeaseTTL == 0 {
 		c.LeaseTTL = time.Minute
+	}
+	if c.MaxBegins == 0 {
+		c.MaxBegins = 20
 	}
 	if c.Retry.Attempts == 0 {
 		c.Retry.Attempts = 6
@@ -106,7 +116,7 @@ func (c Config) validate() error {
 	if len(c.Tables) == 0 {
 		p.add("config: no tables")
 	}
-	if c.Parallel < 0 || c.MemoryBudget < 0 || c.LeaseTTL < 0 || c.Retry.Attempts < 0 || c.Retry.Base < 0 || c.Retry.Max < 0 {
+	if c.Parallel < 0 || c.MemoryBudget < 0 || c.LeaseTTL < 0 || c.Margin < 0 || c.MaxBegins < 0 || c.Retry.Attempts < 0 || c.Retry.Base < 0 || c.Retry.Max < 0 {
 		p.add("config: limits and times must not be negative")
 	}
 	if c.LeaseTTL > 0 && c.LeaseTTL < 10*time.Millisecond {

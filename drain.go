@@ -51,6 +51,13 @@ func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
 			case d.Load == nil:
 				rep.Reason, rep.Wait = d.Reason, d.Wait
 				return nil
+			case r.short(ctx, rep):
+				return nil
+			case d.Again && st.Begun >= r.cfg.MaxBegins:
+				if err := r.exhausted(ctx, t, fence, st); err != nil {
+					return err
+				}
+				continue
 			}
 			done, err := r.work(ctx, t, fence, st, d)
 			if errors.Is(err, errStalePlan) {
@@ -62,6 +69,38 @@ func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
 			rep.Loads = append(rep.Loads, done)
 		}
 	}, func() { rep.Reason, rep.Wait = "locked by another runner", r.cfg.LeaseTTL })
+}
+
+// short reports whether the context ends too soon for another load, and says so.
+func (r *Runner) short(ctx context.Context, rep *TableReport) bool {
+	end, ok := ctx.Deadline()
+	if !ok || r.cfg.Margin == 0 {
+		return false
+	}
+	need := r.cfg.Margin
+	for _, l := range rep.Loads {
+		need = max(need, 2*l.Took)
+	}
+	left := time.Until(end)
+	if left >= need {
+		return false
+	}
+	rep.More = true
+	rep.Reason = fmt.Sprintf("the next load needs %v, and %v are left", need.Round(time.Millisecond), left.Round(time.Millisecond))
+	return true
+}
+
+// exhausted ends a load that was begun too often: a load that kills its process, or
+// that outlasts every deadline, would come up for ever.
+func (r *Runner) exhausted(ctx context.Context, t *Table, fence int64, st State) error {
+	load := *st.Running
+	load.Fence = fence
+	found, err := r.closeTo(ctx, t, load)
+	if found || err != nil {
+		return err
+	}
+	return r.notApplied(ctx, t, load, WithOutcome(Terminal, fmt.Errorf(
+		"the load was begun %d times, and each time its process died or ran out of time", st.Begun)))
 }
 
 // withLease runs fn under the lock of the table. Its context ends when the

@@ -87,6 +87,9 @@ type State struct {
 	Open *OpenLoad `json:"open,omitempty"`
 	// Running is the load that somebody works on, or worked on when they died.
 	Running *Load `json:"running,omitempty"`
+	// Begun is how often Running was begun. Each time but the last the process
+	// died, lost its lease or ran out of time.
+	Begun int `json:"begun,omitempty"`
 	// Fence is the highest fence under which the state was written.
 	Fence int64 `json:"fence"`
 

@@ -52,6 +52,9 @@ type TableReport struct {
 	// itself (zero: only if something happens).
 	Reason string
 	Wait   time.Duration
+	// More is set where it stopped for lack of time before the context's
+	// deadline: the next Drain can go on at once.
+	More bool
 	// Maintained is what automatic maintenance did after the loads, if it ran.
 	Maintained *MaintainReport
 	// Err is the error that Drain returned.

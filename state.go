@@ -247,6 +247,10 @@ func (v *view) begin(l Load) {
 	if l.Kind == Full && v.state.Open != nil && v.state.Open.Epoch == l.Epoch {
 		v.state.Open.Complete = true
 	}
+	if run := v.state.Running; run == nil || run.ID != l.ID {
+		v.state.Begun = 0
+	}
+	v.state.Begun++
 	v.state.Running = &l
 }
 
@@ -262,7 +266,7 @@ func (v *view) applied(l Load, receipt Receipt, took time.Duration) {
 		last = l.Files[n-1].Location
 		v.state.LastApplied = &LastFile{Location: last, LoadID: l.ID, At: v.now}
 	}
-	v.state.Running = nil
+	v.state.Running, v.state.Begun = nil, 0
 	if l.Kind == Full {
 		v.forget()
 		v.state.Epoch, v.state.EpochLanded = l.Epoch, l.Landed
@@ -303,7 +307,7 @@ func (v *view) failed(l Load, d Diagnosis, vanished bool) {
 			v.set(r, Failed, d.Cause)
 		}
 	}
-	v.state.Running = nil
+	v.state.Running, v.state.Begun = nil, 0
 	location := d.File
 	if location == "" && len(l.Files) > 0 {
 		location = l.Files[0].Location
@@ -322,7 +326,7 @@ func (v *view) abandon() {
 			v.set(r, Pending, "")
 		}
 	}
-	v.state.Running = nil
+	v.state.Running, v.state.Begun = nil, 0
 	v.settle()
 }
 

@@ -269,26 +269,8 @@ func (r *Runner) settleRunning(ctx context.Context, t *Table, fence int64) error
 	}
 	load := *st.Running
 	load.Fence = fence
-	target, err := t.Target()
-	if err != nil {
+	if found, err := r.closeTo(ctx, t, load); found || err != nil {
 		return err
-	}
-	if f, ok := r.cfg.Sink.(Fencer); ok {
-		if err := r.retry(ctx, func() error { return f.Fence(ctx, target, fence) }); err != nil {
-			return fmt.Errorf("close the table to load %s: %w", load.ID, err)
-		}
-	}
-	var receipt Receipt
-	var found bool
-	err = r.retry(ctx, func() (err error) {
-		receipt, found, err = r.cfg.Sink.Applied(ctx, target, load.ID)
-		return err
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("look for load %s: %w", load.ID, err)
-	case found:
-		return r.record(ctx, t, load, receipt, 0)
 	}
 	_, err = r.transition(ctx, t, fence, FileQuery{Statuses: live}, func(v *view) error {
 		if v.state.Running == nil {
@@ -298,4 +280,30 @@ func (r *Runner) settleRunning(ctx context.Context, t *Table, fence int64) error
 		return nil
 	})
 	return err
+}
+
+// closeTo closes the table to a load that was begun under an older fence, and
+// records it if it is in the table all the same.
+func (r *Runner) closeTo(ctx context.Context, t *Table, load Load) (found bool, err error) {
+	target, err := t.Target()
+	if err != nil {
+		return false, err
+	}
+	if f, ok := r.cfg.Sink.(Fencer); ok {
+		if err := r.retry(ctx, func() error { return f.Fence(ctx, target, load.Fence) }); err != nil {
+			return false, fmt.Errorf("close the table to load %s: %w", load.ID, err)
+		}
+	}
+	var receipt Receipt
+	err = r.retry(ctx, func() (err error) {
+		receipt, found, err = r.cfg.Sink.Applied(ctx, target, load.ID)
+		return err
+	})
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("look for load %s: %w", load.ID, err)
+	case found:
+		return true, r.record(ctx, t, load, receipt, 0)
+	}
+	return false, nil
 }
