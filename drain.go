@@ -30,11 +30,12 @@ func (r *Runner) Drain(ctx context.Context, table string) (TableReport, error) {
 }
 
 func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
-	if d, _, err := r.decide(ctx, t); err != nil || d.Load == nil && len(d.Late) == 0 {
+	if d, st, err := r.decide(ctx, t); err != nil || d.Load == nil && len(d.Late) == 0 && len(st.Disposals) == 0 {
 		rep.Reason, rep.Wait = d.Reason, d.Wait
 		return err
 	}
 	return r.withLease(ctx, t.Name, func(ctx context.Context, fence int64) error {
+		r.dispose(ctx, t, fence)
 		for {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
@@ -64,9 +65,11 @@ func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
 				continue
 			}
 			if err != nil {
+				r.dispose(ctx, t, fence)
 				return err
 			}
 			rep.Loads = append(rep.Loads, done)
+			r.dispose(ctx, t, fence)
 		}
 	}, func() { rep.Reason, rep.Wait = "locked by another runner", r.cfg.LeaseTTL })
 }

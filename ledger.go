@@ -93,6 +93,10 @@ type State struct {
 	// Fence is the highest fence under which the state was written.
 	Fence int64 `json:"fence"`
 
+	// Disposals are files that the source has yet to tidy up, where it is a
+	// [Disposer].
+	Disposals []Disposal `json:"disposals,omitempty"`
+
 	// LastApplied and LastFailed are the last files applied and failed.
 	LastApplied *LastFile `json:"last_applied,omitempty"`
 	LastFailed  *LastFile `json:"last_failed,omitempty"`

@@ -20,6 +20,8 @@ type view struct {
 	fresh   map[string]bool
 	entries []Entry
 	now     time.Time
+	// disposes is set where the source tidies up.
+	disposes bool
 }
 
 // live are the statuses of records that a transition may touch besides those
@@ -58,6 +60,7 @@ func (v *view) set(r *FileRecord, s FileStatus, note string) {
 	}
 	r.Status, r.Note, r.Updated = s, note, v.now
 	v.changed[r.ID()] = true
+	v.due(r)
 }
 
 func (v *view) log(kind EntryKind, format string, args ...any) *Entry {
