@@ -1,13 +1,20 @@
 package etl
 
-import "math/bits"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
 // bitmap is a set of row positions, which count from 1.
 type bitmap []uint64
 
 func newBitmap(rows int64) bitmap { return make(bitmap, rows/64+1) }
 
-func (b bitmap) set(at int64)      { b[at/64] |= 1 << (at % 64) }
+func (b bitmap) set(at int64) { b[at/64] |= 1 << (at % 64) }
+
+// share is set for several goroutines at a time.
+func (b bitmap) share(at int64) { atomic.OrUint64(&b[at/64], 1<<(at%64)) }
+
 func (b bitmap) has(at int64) bool { return at/64 < int64(len(b)) && b[at/64]>>(at%64)&1 == 1 }
 
 // count returns how many of the positions after first, up to last, are in the set.

@@ -110,6 +110,51 @@ func TestBoundedMemory(t *testing.T) {
 	}
 }
 
+// TestSpilledLoadsReadTwice: however many parts a load has, its rows are read once
+// for the keys and once for the winners.
+func TestSpilledLoadsReadTwice(t *testing.T) {
+	table := people()
+	table.Columns = etl.Columns{{Name: "id", Type: etl.Long}, {Name: "at", Type: etl.Timestamp}, {Name: "text", Type: etl.String}}
+	table.Format = format.CSV{}.ForTable(table)
+	e := endless{rows: 100_000, changes: true}
+	var last [3]int64
+	var read int64
+	changes, err := etl.NewChanges(etl.ChangesConfig{
+		Table: table, Source: e, Budget: 1 << 20, TempDir: t.TempDir(),
+		Load: etl.Load{Table: table.Name, Kind: etl.Incremental, Files: []etl.File{{Location: "a/b/1.csv", Size: e.Size()}}},
+		Progress: func(_ string, pass int, rows int64) {
+			if rows < last[pass] {
+				read += last[pass] // a pass begins again
+			}
+			last[pass] = rows
+		},
+	})
+	require.NoError(t, err)
+	parts, withRows := 0, 0
+	var counts etl.Counts
+	for part, err := range changes.Parts(t.Context()) {
+		require.NoError(t, err)
+		require.NotZero(t, part.Len())
+		res, err := part.Resolve(t.Context(), etl.Committed{})
+		require.NoError(t, err)
+		rows := int64(0)
+		for rec, err := range res.Rows(t.Context()) {
+			require.NoError(t, err)
+			rows += rec.NumRows()
+		}
+		if parts++; rows > 0 {
+			withRows++
+			require.Equal(t, e.rows, rows)
+		}
+		counts.Add(res.Counts())
+	}
+	require.Greater(t, parts, 4)
+	require.Equal(t, 1, withRows, "the last one")
+	require.Equal(t, [3]int64{0, e.rows, e.rows}, last)
+	require.Zero(t, read)
+	require.Equal(t, etl.Counts{Read: e.rows, Inserted: e.rows}, counts)
+}
+
 // resident is the most memory that the process had, where the system tells it.
 func resident() string {
 	status, _ := os.ReadFile("/proc/self/status")

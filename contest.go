@@ -2,6 +2,8 @@ package etl
 
 import (
 	"bytes"
+	"runtime"
+	"sync"
 
 	"github.com/tidemark-data/etl/internal/rowkey"
 )
@@ -100,8 +102,21 @@ func (c *contest) winner(k int32) mark {
 
 func (c *contest) settle() Counts {
 	n := Counts{Read: c.r.part.read}
+	var mu sync.Mutex
+	eachRange(c.r.part.Len(), func(from, to int32) {
+		some := c.count(from, to)
+		mu.Lock()
+		defer mu.Unlock()
+		n.Add(some)
+	})
+	n.Superseded = n.Read - n.Inserted - n.Updated - n.Deleted - n.Unchanged
+	return n
+}
+
+// count counts what becomes of the keys of a range.
+func (c *contest) count(from, to int32) (n Counts) {
 	exists := c.r.exists
-	for k := range int32(c.r.part.Len()) {
+	for k := from; k < to; k++ {
 		switch w := c.winner(k); {
 		case w == 0:
 		case w&markDelete != 0 && exists != nil && exists[k]:
@@ -114,8 +129,20 @@ func (c *contest) settle() Counts {
 			n.Inserted++
 		}
 	}
-	n.Superseded = n.Read - n.Inserted - n.Updated - n.Deleted - n.Unchanged
 	return n
+}
+
+// eachRange calls fn for the ranges that make up 0 to n, side by side where there
+// are many.
+func eachRange(n int, fn func(from, to int32)) {
+	const worthwhile = 1 << 16
+	ranges := max(min(runtime.GOMAXPROCS(0), n/worthwhile), 1)
+	var group sync.WaitGroup
+	for i := 1; i < ranges; i++ {
+		group.Go(func() { fn(int32(n*i/ranges), int32(n*(i+1)/ranges)) })
+	}
+	fn(0, int32(n/ranges))
+	group.Wait()
 }
 
 func (c *contest) changed(k int32) bool { return c.winner(k) != 0 }
@@ -138,9 +165,11 @@ func (c *contest) memory(k int32, filtered bool) []byte {
 }
 
 func (c *contest) wanted(rows bitmap) {
-	for k := range int32(c.r.part.Len()) {
-		if w := c.winner(k); w != 0 && w&markDelete == 0 {
-			rows.set(w.position())
+	eachRange(c.r.part.Len(), func(from, to int32) {
+		for k := from; k < to; k++ {
+			if w := c.winner(k); w != 0 && w&markDelete == 0 {
+				rows.share(w.position())
+			}
 		}
-	}
+	})
 }

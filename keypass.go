@@ -28,6 +28,8 @@ type keyPass struct {
 	spill  *overflow // nil while everything is in memory
 	read   int64     // rows
 	finds  []int32
+
+	reserved bool
 }
 
 func (c *Changes) newKeyPass(g *grant) *keyPass {
@@ -102,6 +104,7 @@ func (k *keyPass) run(ctx context.Context) error {
 			c := u.chunk
 			c.Data, c.First, c.Rows = nil, rows-u.rows, u.rows
 			k.in.chunks[u.file] = append(k.in.chunks[u.file], c)
+			k.reserve(c)
 			return nil
 		},
 		fileDone: func(file int) error {
@@ -241,7 +244,9 @@ func (k *keyPass) add(b *keyBatch) {
 
 // part makes a part of what is in memory.
 func (k *keyPass) part(read int64) *Part {
-	k.keys.Ready()
+	if k.c.load.Kind != Full { // nobody looks for the keys of a full load
+		k.keys.Ready()
+	}
 	return &Part{c: k.c, in: k.in, keys: k.keys, latest: k.latest, all: k.all, read: read}
 }
 

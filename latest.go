@@ -51,6 +51,44 @@ func newLatest(order *rowkey.Codec, n int) *latest {
 	return l
 }
 
+// reuse empties l and makes room for n keys.
+func (l *latest) reuse(n int) {
+	l.high, l.words, l.spans = emptied(l.high), emptied(l.words), emptied(l.spans)
+	l.arena, l.live = l.arena[:0], 0
+	if l.last = emptied(l.last); l.codec != nil {
+		l.last = nil
+	}
+	l.reserve(n)
+}
+
+// emptied keeps the memory of s, all zero.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
+}
+
+// reserve makes room for n keys.
+func (l *latest) reserve(n int) {
+	if l.codec == nil {
+		l.last = roomFor(l.last, n)
+		return
+	}
+	l.high = roomFor(l.high, n)
+	if l.words != nil {
+		l.words = roomFor(l.words, n)
+	} else {
+		l.spans = roomFor(l.spans, n)
+	}
+}
+
+// roomFor returns s with room for n elements; those beyond its length are zero.
+func roomFor[T any](s []T, n int) []T {
+	if n <= cap(s) {
+		return s
+	}
+	return append(make([]T, 0, n), s...)
+}
+
 func (l *latest) bytes() int64 {
 	return int64(8*(cap(l.high)+cap(l.words)+cap(l.last)) + 16*cap(l.spans) + cap(l.arena))
 }

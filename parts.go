@@ -3,6 +3,7 @@ package etl
 import (
 	"context"
 	"errors"
+	"math"
 
 	"github.com/tidemark-data/etl/internal/rowkey"
 )
@@ -27,7 +28,7 @@ func (k *keyPass) parts(ctx context.Context, yield func(*Part, error) bool) {
 		extra = 0 // rows stand for themselves
 	}
 	var d *deferred
-	if k.c.load.Kind == Full {
+	if k.c.load.Kind == Full || !k.c.partial() && len(k.c.table.Transforms) == 0 {
 		d = &deferred{wanted: newBitmap(k.in.base[len(k.in.base)-1])}
 	}
 	for len(s.todo) > 0 {
@@ -88,7 +89,6 @@ func (s *shelves) close() {
 // next makes a part of as many partitions as fit into memory.
 func (s *shelves) next(ctx context.Context) (*Part, error) {
 	k := s.k
-	k.clear(0)
 	k.grant.shrink()
 	var records, bytes int64
 	n := 0
@@ -105,7 +105,7 @@ func (s *shelves) next(ctx context.Context) (*Part, error) {
 	}
 	group := s.todo[:n]
 	s.todo = s.todo[n:]
-	k.clear(int(records))
+	k.reuse(int(records))
 	b := k.pool.Get().(*keyBatch)
 	defer k.pool.Put(b)
 	read := int64(0)
@@ -125,6 +125,39 @@ func (s *shelves) next(ctx context.Context) (*Part, error) {
 	return k.part(read), nil
 }
 
+// reuse is clear, in the memory of the part before where that has about the size.
+func (k *keyPass) reuse(n int) {
+	if k.latest == nil || !k.keys.Reuse(n) {
+		k.clear(n)
+		return
+	}
+	k.latest.reuse(n)
+}
+
+// reserve makes room for the keys of all files, as soon as the first chunk shows
+// how many rows there will be about: growing step by step would copy them again
+// and again, and hold them twice.
+func (k *keyPass) reserve(c Chunk) {
+	if k.reserved || k.latest == nil || k.spill != nil || c.Rows == 0 {
+		return
+	}
+	k.reserved = true
+	var size int64
+	for _, f := range k.c.load.Files {
+		size += f.Size
+	}
+	rows := float64(size) / float64(c.Size) * float64(c.Rows) * 1.02
+	if rows <= float64(k.keys.Len()) || rows > math.MaxInt32/2 {
+		return
+	}
+	if !k.grant.covers(k.estimate(int64(rows), 0)) {
+		k.grant.shrink() // rows may be far more than keys
+		return
+	}
+	k.keys.Reserve(int(rows), k.c.load.Kind == Full)
+	k.latest.reserve(int(rows))
+}
+
 // split divides the first partition once more and goes on with its pieces.
 func (s *shelves) split(ctx context.Context) (*Part, error) {
 	big := s.todo[0]
@@ -142,8 +175,12 @@ func (s *shelves) split(ctx context.Context) (*Part, error) {
 	return s.next(ctx)
 }
 
+// gcShare is by what factor the garbage collector lets the memory grow beyond what
+// is in use, before it looks for what is not (GOGC=100).
+const gcShare = 2
+
 // bytes is what the part in the making takes, and what it will take when it is
-// settled, with half as much again for the garbage collector.
+// settled, with what the garbage collector needs.
 func (k *keyPass) bytes() int64 {
 	n := k.keys.Bytes()
 	if k.latest != nil {
@@ -151,7 +188,7 @@ func (k *keyPass) bytes() int64 {
 	} else {
 		n += k.all.bytes() + 24*int64(cap(k.all.changes))
 	}
-	return (n + k.settling(int64(k.keys.Len()))) * 3 / 2
+	return (n + k.settling(int64(k.keys.Len()))) * gcShare
 }
 
 // settling is what the settling of so many keys takes.
@@ -181,11 +218,11 @@ func (k *keyPass) estimate(records, size int64) int64 {
 		n += 8*records + size
 	}
 	if k.all != nil {
-		return (n + 72*records + 2*size + k.settling(records)) * 3 / 2
+		return (n + 72*records + 2*size + k.settling(records)) * gcShare
 	}
 	n += 16 * records
 	if k.c.order != nil && k.c.order.Form() != rowkey.Word {
 		n += 16*records + size
 	}
-	return (n + k.settling(records)) * 3 / 2
+	return (n + k.settling(records)) * gcShare
 }

@@ -36,9 +36,10 @@ type settlement interface {
 	wanted(rows bitmap)
 }
 
-// deferred gathers what the parts of a full load have won, whose rows are read
-// in one go with the last part: reading the files once for each part would take
-// longer.
+// deferred gathers what the parts of a load have won, whose rows are read in one
+// go with the last part: reading the files once for each part would take longer.
+// Loads whose rows may take values from others, or be filtered, are settled with
+// their rows; but in a full load it matters to nobody which rows were filtered.
 type deferred struct {
 	wanted bitmap
 	counts Counts
@@ -119,7 +120,7 @@ func (r *Resolution) found(f Found) error {
 }
 
 // Rows yields the rows to write, in the schema of the target, one for a key.
-// Those of a full load may all come with its last part. A batch is valid until
+// Those of all parts may come with the last one. A batch is valid until
 // the next one is asked for, or longer if it is retained. It can be called once.
 func (r *Resolution) Rows(ctx context.Context) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
@@ -153,7 +154,10 @@ func (r *Resolution) Memory() []Memory {
 	}
 	var out []Memory
 	for k := range int32(p.Len()) {
-		o := r.remembered[k]
+		var o []byte
+		if len(r.remembered) > 0 {
+			o = r.remembered[k]
+		}
 		if r.settlement.changed(k) {
 			o = r.settlement.memory(k, r.filter != nil && r.filter[k])
 		}

@@ -64,7 +64,10 @@ func (w *winners) run(ctx context.Context, yield func(arrow.RecordBatch) bool) e
 			return w.rows.count(base+first, base+first+rows) > 0
 		},
 		picks: func(file int) func(int64) bool {
-			base := w.in.base[file]
+			base, end := w.in.base[file], w.in.base[file+1]
+			if w.rows.count(base, end) == end-base {
+				return nil // all of them
+			}
 			return func(row int64) bool { return w.rows.has(base + row) }
 		},
 		work: w.batch,
@@ -115,7 +118,7 @@ func (w *winners) batch(ctx context.Context, file int, rows Rows) (*won, error) 
 	if err := w.checkRequired(rows.Record, at, nil); err != nil {
 		return nil, err
 	}
-	return w.transform(ctx, rows.Record, at)
+	return w.transformed(ctx, rows.Record, at)
 }
 
 // take gives out a batch.
@@ -177,7 +180,7 @@ func (w *winners) emit(ctx context.Context, rec arrow.RecordBatch, ids []int64, 
 	if err := w.checkRequired(rec, at, ids); err != nil {
 		return err
 	}
-	out, err := w.transform(ctx, rec, at)
+	out, err := w.transformed(ctx, rec, at)
 	if err != nil {
 		return err
 	}

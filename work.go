@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
 )
 
 // work takes one load from intent to record.
@@ -16,7 +21,9 @@ func (r *Runner) work(ctx context.Context, t *Table, fence int64, st State, d De
 		return AppliedLoad{}, err
 	}
 	if f := r.cfg.Observer.LoadPlanned; f != nil {
-		f(load)
+		if err := r.tell(t, "LoadPlanned", func() { f(load) }); err != nil {
+			return AppliedLoad{}, r.notApplied(ctx, t, load, err)
+		}
 	}
 	r.cfg.Logger.Debug("load begins", "table", t.Name, "load", load.ID, "kind", load.Kind.String(), "files", len(load.Files), "again", d.Again)
 	receipt, err := r.attempts(ctx, t, load)
@@ -28,7 +35,9 @@ func (r *Runner) work(ctx context.Context, t *Table, fence int64, st State, d De
 		return AppliedLoad{}, err
 	}
 	if f := r.cfg.Observer.LoadApplied; f != nil {
-		f(load, receipt, took)
+		if err := r.tell(t, "LoadApplied", func() { f(load, receipt, took) }); err != nil {
+			return AppliedLoad{}, r.pauseAfter(ctx, t, load, err)
+		}
 	}
 	r.cfg.Logger.Info("load applied", "table", t.Name, "load", load.ID, "kind", load.Kind.String(),
 		"epoch", load.Epoch, "files", len(load.Files), "snapshot", receipt.Snapshot, "took", took)
@@ -69,7 +78,10 @@ func (r *Runner) attempts(ctx context.Context, t *Table, load Load) (Receipt, er
 			wait = r.pause(attempt)
 		}
 		if f := r.cfg.Observer.LoadFailed; f != nil {
-			f(load, err, attempt, wait)
+			told := r.tell(t, "LoadFailed", func() { f(load, err, attempt, wait) })
+			if told != nil && OutcomeOf(err) == Retry {
+				return Receipt{}, errors.Join(told, err)
+			}
 		}
 		r.cfg.Logger.Warn("load not applied", "table", t.Name, "load", load.ID, "attempt", attempt, "outcome", OutcomeOf(err).String(), "error", err)
 		if wait < 0 {
@@ -83,8 +95,14 @@ func (r *Runner) attempts(ctx context.Context, t *Table, load Load) (Receipt, er
 
 func (r *Runner) apply(ctx context.Context, t *Table, load Load) (Receipt, error) {
 	cfg := ChangesConfig{Table: *t, Load: load, Source: r.cfg.Source, TempDir: r.cfg.TempDir, shared: r.cfg.budget}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	if f := r.cfg.Observer.Progress; f != nil {
-		cfg.Progress = func(location string, pass int, rows int64) { f(load, location, pass, rows) }
+		cfg.Progress = func(location string, pass int, rows int64) {
+			if err := r.tell(t, "Progress", func() { f(load, location, pass, rows) }); err != nil {
+				stop(err)
+			}
+		}
 	}
 	changes, err := NewChanges(cfg)
 	if err != nil {
@@ -93,6 +111,10 @@ func (r *Runner) apply(ctx context.Context, t *Table, load Load) (Receipt, error
 	receipt, err := r.cfg.Sink.Apply(ctx, changes.target, load, changes)
 	if err == nil && receipt.LoadID != load.ID {
 		err = WithOutcome(Terminal, fmt.Errorf("sink answered for load %s", printable(receipt.LoadID)))
+	}
+	// A commit whose outcome is unknown stays unknown, whatever stopped it.
+	if p := (*panicError)(nil); err != nil && OutcomeOf(err) != Indeterminate && errors.As(context.Cause(ctx), &p) {
+		err = context.Cause(ctx)
 	}
 	return receipt, err
 }
@@ -115,8 +137,7 @@ func (r *Runner) notApplied(ctx context.Context, t *Table, load Load, err error)
 	if terr != nil {
 		return errors.Join(err, terr)
 	}
-	r.paused(t.Name, d)
-	return err
+	return r.tellPaused(t, d, err)
 }
 
 // record puts a commit into the ledger.
@@ -136,4 +157,79 @@ func (r *Runner) record(ctx context.Context, t *Table, load Load, receipt Receip
 		return fmt.Errorf("load %s is in the table, but not yet in the ledger: %w", load.ID, err)
 	}
 	return nil
+}
+
+// pauseAfter pauses the table after a load that went through, but whose observer
+// panicked.
+func (r *Runner) pauseAfter(ctx context.Context, t *Table, load Load, err error) error {
+	d := Diagnose(err, load.ID)
+	_, terr := r.transition(ctx, t, load.Fence, FileQuery{IDs: fileIDs(load.Files)}, func(v *view) error {
+		v.pause(d)
+		v.log(EntryFailed, "after the load: %s", d.Cause).Diagnosis = &d
+		return nil
+	})
+	if terr != nil {
+		return errors.Join(err, terr)
+	}
+	return r.tellPaused(t, d, err)
+}
+
+func (r *Runner) tellPaused(t *Table, d Diagnosis, err error) error {
+	_ = r.tell(t, "Paused", func() { r.paused(t.Name, d) })
+	return err
+}
+
+// tell calls a function of the observer.
+func (r *Runner) tell(t *Table, name string, f func()) (err error) {
+	defer func() {
+		if err != nil {
+			r.cfg.Logger.Error("observer panicked", "table", t.Name, "error", err)
+		}
+	}()
+	defer recovered("observer "+name, &err)
+	f()
+	return nil
+}
+
+// transformed is transform, where a panic of a transform is an error.
+func (w *winners) transformed(ctx context.Context, rec arrow.RecordBatch, at []int64) (out *won, err error) {
+	defer recovered("transform", &err)
+	return w.transform(ctx, rec, at)
+}
+
+// panicError is a panic of the user's code, which pauses the table: the process
+// has other tables to work on. It keeps where the panic was and its type, but not
+// its value, which may hold a cell.
+type panicError struct{ what, where, kind string }
+
+func (e *panicError) Error() string {
+	return fmt.Sprintf("%s panicked in %s (%s)", e.what, e.where, e.kind)
+}
+
+// recovered is deferred around code of the user's.
+func recovered(what string, err *error) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	*err = WithOutcome(Terminal, &panicError{what, panicPlace(), fmt.Sprintf("%T", p)})
+}
+
+// panicPlace names the function that panicked, from within a deferred one.
+func panicPlace() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
+	panicking := false
+	for {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			panicking = true
+		case panicking && !strings.HasPrefix(f.Function, "runtime."):
+			return fmt.Sprintf("%s, %s line %d", f.Function, filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return "an unknown place"
+		}
+	}
 }

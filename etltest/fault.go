@@ -24,12 +24,13 @@ var (
 // method and place:
 //
 //	source.List/before, /mid, /after      source.Open/before, /after
+//	source.Dispose                        (before, after)
 //	input.ReadAt/before, /after           input.Close/before, /after
 //	control.State, control.Update         (before, after)
 //	control.Files, control.History        (before, mid, after)
 //	locker.Acquire, locker.RaiseFence     (before, after)
 //	lease.Renew, lease.Release            (before, after)
-//	sink.Apply, sink.Applied, sink.Fence, sink.Standing
+//	sink.Apply, sink.Applied, sink.Fence, sink.Standing, sink.Maintain (before, after)
 //
 // A fault before a call keeps its effect from happening. A fault after it hides
 // that it did: the caller sees the error only, and [etl.ErrUnknownCommit] is what

@@ -47,8 +47,26 @@ func (s scope) alive() bool {
 	return !s.inj.dead && s.inj.life == s.life
 }
 
-// Source returns s with points.
-func (i *Injector) Source(s etl.Source) etl.Source { return &faultSource{i, s} }
+// Source returns s with points, and with the optional abilities of s.
+func (i *Injector) Source(s etl.Source) etl.Source {
+	f := &faultSource{i, s}
+	if d, ok := s.(etl.Disposer); ok {
+		return struct {
+			*faultSource
+			etl.Disposer
+		}{f, &faultDisposer{i, d}}
+	}
+	return f
+}
+
+type faultDisposer struct {
+	inj *Injector
+	d   etl.Disposer
+}
+
+func (f *faultDisposer) Dispose(ctx context.Context, file etl.File, status etl.FileStatus) error {
+	return f.inj.scope().call("source.Dispose", func() error { return f.d.Dispose(ctx, file, status) })
+}
 
 type faultSource struct {
 	inj *Injector
@@ -178,67 +196,4 @@ func (f *faultLease) Renew(ctx context.Context) error {
 
 func (f *faultLease) Release(ctx context.Context) error {
 	return f.call("lease.Release", func() error { return f.le.Release(ctx) })
-}
-
-// Sink returns s with points, and with the optional abilities of s.
-func (i *Injector) Sink(s etl.Sink) etl.Sink {
-	f := &faultSink{i, s}
-	fencer, fences := s.(etl.Fencer)
-	witness, tells := s.(etl.Witness)
-	ff, fw := &faultFencer{i, fencer}, &faultWitness{i, witness}
-	switch {
-	case fences && tells:
-		return struct {
-			*faultSink
-			etl.Fencer
-			etl.Witness
-		}{f, ff, fw}
-	case fences:
-		return struct {
-			*faultSink
-			etl.Fencer
-		}{f, ff}
-	case tells:
-		return struct {
-			*faultSink
-			etl.Witness
-		}{f, fw}
-	}
-	return f
-}
-
-type faultSink struct {
-	inj *Injector
-	s   etl.Sink
-}
-
-func (f *faultSink) Apply(ctx context.Context, target etl.Target, load etl.Load, changes *etl.Changes) (etl.Receipt, error) {
-	return value(f.inj.scope(), "sink.Apply", func() (etl.Receipt, error) { return f.s.Apply(ctx, target, load, changes) })
-}
-
-func (f *faultSink) Applied(ctx context.Context, target etl.Target, loadID string) (etl.Receipt, bool, error) {
-	found := false
-	r, err := value(f.inj.scope(), "sink.Applied", func() (r etl.Receipt, err error) {
-		r, found, err = f.s.Applied(ctx, target, loadID)
-		return r, err
-	})
-	return r, found && err == nil, err
-}
-
-type faultFencer struct {
-	inj *Injector
-	f   etl.Fencer
-}
-
-func (f *faultFencer) Fence(ctx context.Context, target etl.Target, fence int64) error {
-	return f.inj.scope().call("sink.Fence", func() error { return f.f.Fence(ctx, target, fence) })
-}
-
-type faultWitness struct {
-	inj *Injector
-	w   etl.Witness
-}
-
-func (f *faultWitness) Standing(ctx context.Context, target etl.Target) (etl.Standing, error) {
-	return value(f.inj.scope(), "sink.Standing", func() (etl.Standing, error) { return f.w.Standing(ctx, target) })
 }

@@ -1,17 +1,50 @@
 package format
 
 import (
+	"bytes"
 	"fmt"
+	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	etl "github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/textconv"
 )
 
-// convert appends the wanted fields of the current record.
-func (s *csvScan) convert() error {
-	if n := s.split.fieldsUpTo(s.need); n != s.width {
+// Records are cut into fields first, a block of them, and then converted column
+// by column.
+const (
+	blockRows  = 256
+	blockBytes = 1 << 20
+)
+
+// block is records that are cut, but not yet converted.
+type block struct {
+	rows  int
+	base  int             // where its text begins in the splitter's buffer
+	spans []textconv.Span // by column and row: in that text
+	ends  []uint32        // of the fields of the record in the making
+}
+
+func (s *csvScan) blockIsFull() bool {
+	b := &s.block
+	return b.rows == blockRows || len(s.numbers) == s.limit || s.split.pos-b.base >= blockBytes || s.taken >= batchBytes
+}
+
+// add cuts the current record.
+func (s *csvScan) add() error {
+	b := &s.block
+	if b.rows == 0 {
+		b.base = s.split.at
+	}
+	var n int
+	if s.split.parsed {
+		n = len(s.split.fields)
+	} else {
+		n = s.cutPlain()
+	}
+	if n != s.width {
 		return s.bad(s.row, "", fmt.Sprintf("has %d fields, expected %d", n, s.width))
 	}
 	if len(s.split.line) > s.csv.MaxFieldBytes {
@@ -19,14 +52,60 @@ func (s *csvScan) convert() error {
 			return err
 		}
 	}
-	for i := range s.columns {
-		if rule := s.field(i); rule != "" {
-			return s.bad(s.row, s.req.Columns[i].Name, rule)
+	if s.split.parsed || s.words {
+		for i := range s.columns {
+			if at := s.columns[i].at; at >= 0 {
+				b.spans[i*blockRows+b.rows] = s.span(i, at)
+			}
 		}
+	} else {
+		for i, at := range s.places {
+			if at >= 0 {
+				b.spans[i*blockRows+b.rows] = b.plainSpan(at)
+			}
+		}
+	}
+	b.rows++
+	if s.numbers == nil {
+		s.numbers = make([]int64, 0, s.usual+s.usual/16)
 	}
 	s.numbers = append(s.numbers, s.row)
 	s.taken += len(s.split.line)
 	return nil
+}
+
+// plainSpan is that of a field of a record without quotes.
+func (b *block) plainSpan(at int) textconv.Span {
+	from, to := b.ends[at]+1, b.ends[at+1]
+	if from == to {
+		return textconv.Null()
+	}
+	return textconv.Span{Start: from, End: to}
+}
+
+// cutPlain finds the fields of a record without quotes up to the last one that
+// is wanted, and returns how many there are: field i lies between ends i and i+1.
+func (s *csvScan) cutPlain() int {
+	line, ends := s.split.line, s.block.ends
+	at := uint32(s.split.at - s.block.base)
+	ends[0] = at - 1
+	n := 1
+	for len(line) > 0 {
+		found, width := delimiters(line, s.split.delims), min(len(line), 64)
+		for ; found != 0 && n < len(ends); found &= found - 1 {
+			ends[n] = at + uint32(bits.TrailingZeros64(found))
+			n++
+		}
+		line = line[width:]
+		if n == len(ends) {
+			return n + bits.OnesCount64(found) + bytes.Count(line, []byte{s.split.delim})
+		}
+		at += uint32(width)
+	}
+	if n < len(ends) {
+		ends[n] = at
+	}
+	return n
 }
 
 func (s *csvScan) checkFieldLengths() error {
@@ -39,64 +118,102 @@ func (s *csvScan) checkFieldLengths() error {
 	return nil
 }
 
-// field appends the value of wanted column i.
-func (s *csvScan) field(i int) (rule string) {
-	col := &s.columns[i]
-	if col.at < 0 {
-		if col.at == absentUnsupplied {
-			s.markUnsupplied(i)
+// span is that of wanted column i, which is the given field of the record.
+func (s *csvScan) span(i, at int) textconv.Span {
+	if !s.split.parsed {
+		p := s.block.plainSpan(at)
+		if p.IsNull() || s.isNull(i, s.split.buf[s.block.base:][p.Start:p.End]) {
+			return textconv.Null()
 		}
-		col.builder.AppendNull()
-		return ""
+		return p
 	}
-	f := s.split.fields[col.at]
-	if f.quoted {
-		if f.start == f.end && !col.textual {
-			col.builder.AppendNull()
-			return ""
-		}
-		return col.builder.Append(s.value(f))
-	}
+	f := &s.split.fields[at]
 	text := s.split.line[f.start:f.end]
 	switch {
-	case s.csv.NotSupplied != nil && string(text) == *s.csv.NotSupplied:
+	case f.escaped:
+		f.end, f.escaped = f.start+unescape(text, s.csv.Quote), false
+	case f.quoted && len(text) == 0 && !s.columns[i].textual, !f.quoted && (len(text) == 0 || s.isNull(i, text)):
+		return textconv.Null()
+	}
+	from := s.split.at - s.block.base
+	return textconv.Span{Start: uint32(from + f.start), End: uint32(from + f.end)}
+}
+
+// isNull reports whether a text that is not quoted means null, and notes where
+// it means more than that.
+func (s *csvScan) isNull(i int, text []byte) bool {
+	if s.csv.NotSupplied != nil && string(text) == *s.csv.NotSupplied {
 		if s.req.Kind != etl.Full {
 			s.markUnsupplied(i)
 		}
-		col.builder.AppendNull()
-		return ""
-	case len(text) == 0 || string(text) == s.csv.Null:
-		col.builder.AppendNull()
-		return ""
+		return true
 	}
-	return col.builder.Append(text)
+	return string(text) == s.csv.Null
 }
 
-// value returns the field's text, which is valid until the next call.
-func (s *csvScan) value(f field) []byte {
-	text := s.split.line[f.start:f.end]
-	if !f.escaped {
-		return text
-	}
-	s.scratch = s.scratch[:0]
+// unescape takes the second of each two quotes out of a text, in place, and
+// returns its new length. What is left over becomes quotes.
+func unescape(text []byte, quote byte) int {
+	n := 0
 	for i := 0; i < len(text); i++ {
-		s.scratch = append(s.scratch, text[i])
-		if text[i] == s.csv.Quote {
-			i++ // the second of a doubled quote
+		text[n] = text[i]
+		n++
+		if text[i] == quote {
+			i++
 		}
 	}
-	return s.scratch
+	for i := n; i < len(text); i++ {
+		text[i] = quote
+	}
+	return n
 }
 
-// markUnsupplied is called before the value of the row is appended.
-func (s *csvScan) markUnsupplied(i int) {
+// convert appends the records of the block to the columns, up to the first one
+// that is bad.
+func (s *csvScan) convert() error {
+	b := &s.block
+	if b.rows == 0 {
+		return nil
+	}
+	text := s.split.buf[b.base:s.split.end]
+	first := len(s.numbers) - b.rows
+	var bad error
+	for i := range s.columns {
+		spans := b.spans[i*blockRows:][:b.rows]
+		if s.columns[i].at < 0 {
+			s.absent(i, first, spans)
+		}
+		if n, rule := s.columns[i].builder.AppendAll(text, spans); rule != "" {
+			bad = s.bad(s.numbers[first+n], s.req.Columns[i].Name, rule)
+			b.rows = n
+		}
+	}
+	s.numbers = s.numbers[:first+b.rows]
+	b.rows = 0
+	return bad
+}
+
+// absent fills in a column that the file does not have.
+func (s *csvScan) absent(i, first int, spans []textconv.Span) {
+	for j := range spans {
+		spans[j] = textconv.Null()
+		if s.columns[i].at == absentUnsupplied {
+			s.markAt(i, first+j)
+		}
+	}
+}
+
+// markUnsupplied is for column i of the record in the making.
+func (s *csvScan) markUnsupplied(i int) { s.markAt(i, len(s.numbers)) }
+
+func (s *csvScan) markAt(i, row int) {
 	if s.unsupplied == nil {
 		s.unsupplied = make([][]bool, len(s.columns))
 	}
 	if s.unsupplied[i] == nil {
 		s.unsupplied[i] = make([]bool, batchRows)
 	}
-	s.unsupplied[i][len(s.numbers)] = true
+	s.unsupplied[i][row] = true
 }
 
 // flush yields the batch, if it has rows.
@@ -105,6 +222,8 @@ func (s *csvScan) flush(yield func(etl.Rows, error) bool) bool {
 	if n == 0 {
 		return true
 	}
+	s.given += n
+	s.usual = max(n, s.usual-s.usual/8)
 	arrays := make([]arrow.Array, len(s.columns))
 	for i := range s.columns {
 		arrays[i] = s.columns[i].builder.NewArray()
@@ -127,7 +246,7 @@ func (s *csvScan) flush(yield func(etl.Rows, error) bool) bool {
 	for _, a := range arrays {
 		a.Release()
 	}
-	s.numbers, s.unsupplied, s.taken = make([]int64, 0, n), nil, 0
+	s.numbers, s.unsupplied, s.taken = nil, nil, 0
 	defer rows.Record.Release()
 	return yield(rows, nil)
 }

@@ -170,6 +170,7 @@ func (c *csvChunks) Scan(ctx context.Context, chunk etl.Chunk) iter.Seq2[etl.Row
 			}
 			return !done
 		})
+		s.seen, s.seenBytes = s.given, len(data)
 		c.recycle(s, data, !done)
 	}
 }
@@ -190,7 +191,18 @@ func (s *csvScan) chunk(ctx context.Context, data []byte, first int64) {
 	s.split.ctx, s.split.buf, s.split.pos, s.split.end = ctx, data, 0, len(data)
 	s.split.noQuotes = bytes.IndexByte(data, s.csv.Quote) < 0
 	s.split.eof = false // the reader will say, unless the chunk is a part of a record that is too long
-	s.row = first
+	s.row, s.given, s.limit = first, 0, evenBatches(s.seen, s.seenBytes, len(data))
+}
+
+// evenBatches returns how many records make a batch, so that the batches of a
+// chunk are about equal. It knows how many records there were in how many bytes.
+func evenBatches(records, bytes, next int) int {
+	if bytes == 0 {
+		return batchRows
+	}
+	expected := 1 + int(float64(records)/float64(bytes)*float64(next)*1.02)
+	batches := (expected + batchRows - 1) / batchRows
+	return (expected + batches - 1) / batches
 }
 
 // scanner returns a scan that knows the columns.
@@ -210,7 +222,11 @@ func (c *csvChunks) scanner() (*csvScan, error) {
 	for i := range s.columns {
 		s.columns[i].at = c.head.columns[i].at
 	}
-	s.split = &splitter{r: nothing{}, delim: c.csv.Delimiter, quote: c.csv.Quote, maxRow: c.csv.MaxRowBytes, skipBlank: c.head.split.skipBlank}
+	s.placed()
+	head := c.head.split
+	s.split = &splitter{
+		r: nothing{}, delim: head.delim, delims: head.delims, quote: head.quote, maxRow: head.maxRow, skipBlank: head.skipBlank,
+	}
 	return s, nil
 }
 

@@ -32,16 +32,23 @@ type csvScan struct {
 	schema *arrow.Schema
 
 	columns []wantedColumn
-	width   int // fields of a record
-	need    int // fields up to the last one wanted
+	places  []int // at of columns
+	words   bool  // texts beside the empty one mean null
+	width   int   // fields of a record
+	need    int   // fields up to the last one wanted
 	row     int64
 
 	// of the batch: the records' numbers, what is not supplied, bytes of text
 	numbers    []int64
 	unsupplied [][]bool
 	taken      int
+	usual      int // records of the last batches
+	limit      int // records of a batch, batchRows at most
+	given      int // records of the chunk, given out
+	// of the chunk before: records given out, and bytes
+	seen, seenBytes int
 
-	scratch []byte
+	block block
 }
 
 type wantedColumn struct {
@@ -59,7 +66,7 @@ func (c CSV) open(ctx context.Context, in etl.Input, req etl.ScanRequest) (*csvS
 	if err != nil {
 		return nil, configError(err)
 	}
-	s := &csvScan{csv: c, req: req}
+	s := &csvScan{csv: c, req: req, limit: batchRows}
 	if err := s.prepare(); err != nil {
 		return nil, configError(err)
 	}
@@ -88,6 +95,7 @@ func (s *csvScan) prepare() error {
 		fields[i] = arrow.Field{Name: col.Name, Type: col.Type.Arrow(), Nullable: true}
 	}
 	s.schema = arrow.NewSchema(fields, nil)
+	s.block.spans = make([]textconv.Span, len(s.columns)*blockRows)
 	return nil
 }
 
@@ -124,7 +132,18 @@ func (s *csvScan) begin(names []string) error {
 		s.columns[i].at = at
 		s.need = max(s.need, at+1)
 	}
+	s.placed()
 	return nil
+}
+
+// placed is called when it is known where the columns are.
+func (s *csvScan) placed() {
+	s.places = make([]int, len(s.columns))
+	for i := range s.columns {
+		s.places[i] = s.columns[i].at
+	}
+	s.words = s.csv.Null != "" || s.csv.NotSupplied != nil
+	s.block.ends = make([]uint32, s.need+1)
 }
 
 func (s *csvScan) header() ([]string, error) {
@@ -141,37 +160,53 @@ func (s *csvScan) header() ([]string, error) {
 	s.split.fieldsUpTo(len(s.split.line) + 1)
 	names := make([]string, len(s.split.fields))
 	for i, f := range s.split.fields {
-		names[i] = string(s.value(f))
+		text := s.split.line[f.start:f.end]
+		if f.escaped {
+			text = text[:unescape(text, s.csv.Quote)]
+		}
+		names[i] = string(text)
 	}
 	return names, nil
 }
 
 func (s *csvScan) run(yield func(etl.Rows, error) bool) {
+	s.split.moving = s.convert
 	for {
 		ok, err := s.split.next()
-		if err != nil {
-			if err = s.failed(err); s.flush(yield) {
-				yield(etl.Rows{}, err)
+		if err == nil && ok {
+			s.row++
+			if s.req.Select != nil && !s.req.Select(s.row) {
+				continue
 			}
+			err = s.add()
+		}
+		if err != nil || !ok {
+			s.end(yield, err)
 			return
 		}
-		if !ok {
-			s.flush(yield)
-			return
-		}
-		s.row++
-		if s.req.Select != nil && !s.req.Select(s.row) {
+		if !s.blockIsFull() {
 			continue
 		}
 		if err := s.convert(); err != nil {
-			if s.flush(yield) {
-				yield(etl.Rows{}, err)
-			}
+			s.end(yield, err)
 			return
 		}
-		if (len(s.numbers) == batchRows || s.taken >= batchBytes) && !s.flush(yield) {
+		if (len(s.numbers) == s.limit || s.taken >= batchBytes) && !s.flush(yield) {
 			return
 		}
+	}
+}
+
+// end gives out what is left, and what the scan ended with.
+func (s *csvScan) end(yield func(etl.Rows, error) bool, err error) {
+	if earlier := s.convert(); earlier != nil {
+		err = earlier
+	}
+	if err != nil {
+		err = s.failed(err)
+	}
+	if s.flush(yield) && err != nil {
+		yield(etl.Rows{}, err)
 	}
 }
 

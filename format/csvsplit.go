@@ -27,13 +27,19 @@ type splitter struct {
 	pos, end  int // what is left to read is buf[pos:end]
 	eof       bool
 	delim     byte
+	delims    uint64 // eight times delim
 	quote     byte
 	maxRow    int
 	skipBlank bool
 	noQuotes  bool // the text is known to have none
 
-	// line is the current record without its line break, valid until next.
+	// moving is called before what is in buf is moved; nil if nobody minds.
+	moving func() error
+
+	// line is the current record without its line break, valid until next, and
+	// at where it lies in buf.
 	line []byte
+	at   int
 	// fields are offsets into line: all of them if parsed is set, else those
 	// that fieldsUpTo has cut.
 	fields []field
@@ -57,7 +63,7 @@ func newSplitter(ctx context.Context, r io.Reader, c CSV, size int64) *splitter 
 	}
 	return &splitter{
 		ctx: ctx, r: r, buf: make([]byte, room),
-		delim: c.Delimiter, quote: c.Quote, maxRow: c.MaxRowBytes,
+		delim: c.Delimiter, delims: uint64(c.Delimiter) * everyByte, quote: c.Quote, maxRow: c.MaxRowBytes,
 	}
 }
 
@@ -122,7 +128,7 @@ func (s *splitter) take(end, next int) error {
 	if n := len(s.line); n > 0 && s.line[n-1] == '\r' {
 		s.line = s.line[:n-1]
 	}
-	s.fields, s.parsed, s.pos = s.fields[:0], false, next
+	s.fields, s.parsed, s.at, s.pos = s.fields[:0], false, s.pos, next
 	return nil
 }
 
@@ -140,7 +146,7 @@ func (s *splitter) nextQuoted() (bool, error) {
 		case rule != "":
 			return false, badRecord(rule)
 		case n >= 0:
-			s.line, s.parsed = s.buf[s.pos:s.pos+n], true
+			s.line, s.parsed, s.at = s.buf[s.pos:s.pos+n], true, s.pos
 			s.pos += n
 			return true, nil
 		}
@@ -259,6 +265,11 @@ func (s *splitter) fieldsUpTo(need int) int {
 func (s *splitter) fill() error {
 	if err := s.ctx.Err(); err != nil {
 		return err
+	}
+	if s.moving != nil {
+		if err := s.moving(); err != nil {
+			return err
+		}
 	}
 	left := s.buf[s.pos:s.end]
 	if len(left) > s.maxRow+2 {

@@ -36,6 +36,9 @@ type check struct {
 	Partition  []field  `json:"partition,omitempty"`
 	Catalog    string   `json:"catalog,omitempty"`
 	Identifier string   `json:"identifier,omitempty"`
+	Features   []string `json:"features,omitempty"`
+	Sensitive  []string `json:"sensitive,omitempty"`
+	Sort       []string `json:"sort,omitempty"`
 }
 
 type column struct {
@@ -96,6 +99,9 @@ func (l *lake) takeAt(name, metadata string, decl etl.Table, rows etltest.Rows) 
 	c := check{Name: name, Metadata: metadata, Key: decl.Key}
 	for _, col := range decl.Columns {
 		c.Columns = append(c.Columns, column{col.Name, col.Type})
+		if col.Sensitive {
+			c.Sensitive = append(c.Sensitive, col.Name)
+		}
 	}
 	for _, f := range decl.Partition {
 		c.Partition = append(c.Partition, field{f.Column, f.Transform})
@@ -121,6 +127,7 @@ type story struct {
 	runner *etl.Runner
 	clock  time.Time
 	filter []string
+	sort   []string // what the rows of its files must be sorted by
 }
 
 func (l *lake) story(decl etl.Table) *story {
@@ -176,10 +183,11 @@ func (s *story) ingest() {
 	require.Len(s.t, rep.Tables[0].Loads, 1, rep.Tables[0].Reason)
 }
 
-// check takes the table's present state.
-func (s *story) check(stage string) {
+// check takes the table's present state, which only engines with these features
+// can read.
+func (s *story) check(stage string, features ...string) {
 	c := s.take(s.decl.Name+"/"+stage, s.decl, s.model.Rows())
-	c.Filter = s.filter
+	c.Filter, c.Features, c.Sort = s.filter, features, s.sort
 }
 
 func (s *story) csv(rows []etltest.Change, change bool) []byte {

@@ -14,9 +14,12 @@ TABLES.json is {"tables": [...]}, each table with
     partition   optional partition fields, [{"column", "transform"}]
     catalog     optional path of a SQLite catalog that must name the metadata
     identifier  "namespace.name" in that catalog
+    features    optional names of what a reader has to know, as in limits.py
+    sensitive   optional names of columns that must have no bounds
+    sort        optional names of columns that the rows of a file are sorted by
 
 One line is printed for each table. The exit code is 1 if one differs, and also
-if an engine reads right what it is said not to read.
+if an engine reads right what limits.py says it does not.
 """
 
 import collections
@@ -29,6 +32,7 @@ import traceback
 
 import canon
 import engines
+import limits
 
 ORDERED = ("int", "long", "float", "double", "date", "timestamp", "timestamptz", "string")
 AGGREGATED = ("int", "long", "date", "timestamp", "timestamptz")
@@ -117,7 +121,7 @@ def check_counts(engine, table, rows, known):
     conds = conditions(table, rows)
     if not conds:
         return 0
-    limited = {c: why for c in conds if (why := engine.known_filter(table, c))}
+    limited = {c: why for c in conds if (why := limits.of_filter(known.engine, table, c))}
     sound = [c for c in conds if c not in limited]
     for cond, got in zip(sound, engine.counts(sound), strict=True):
         compare_count(table, cond, rows, got)
@@ -130,7 +134,8 @@ def check_counts(engine, table, rows, known):
 class Known:
     """How often what an engine is known to do wrong went wrong."""
 
-    def __init__(self):
+    def __init__(self, engine):
+        self.engine = engine
         self.wrong = collections.Counter()
         self.tried = collections.Counter()
 
@@ -149,9 +154,15 @@ class Known:
         """What no longer goes wrong and should no longer be said."""
         return [why for why in self.tried if not self.wrong[why]]
 
+    def untried(self):
+        """What is said and was not put to the test."""
+        return [why for why in limits.stated(self.engine) if why not in self.tried]
+
 
 def check_aggregate(engine, table, rows):
-    cols = [(i, c) for i, c in enumerate(table["columns"]) if c["type"] in AGGREGATED]
+    """Of columns with bounds, since engines may answer from those instead of rows."""
+    cols = [(i, c) for i, c in enumerate(table["columns"])
+            if c["type"] in AGGREGATED and c["name"] not in table.get("sensitive", [])]
     got = engine.aggregate([c["name"] for _, c in cols])
     if got is None:
         return
@@ -180,20 +191,26 @@ def check(engine, table, known):
 
 def run(engine, table, known):
     """The entry of a table in the report."""
-    entry = {"name": table["name"], "rows": 0, "counts": 0, "error": ""}
+    entry = {"name": table["name"], "rows": 0, "counts": 0, "error": "", "limit": ""}
+    why = limits.of_table(known.engine, table)
+    if why:
+        known.tried[why] += 1
     try:
         entry["rows"], entry["counts"] = check(engine, table, known)
     except Different as e:
         entry["error"] = str(e)
     except Exception as e:  # the engine could not read it
         entry["error"] = "".join(traceback.format_exception_only(e))[:4000].strip()
+    if why and entry["error"]:
+        known.wrong[why] += 1
+        entry["limit"], entry["error"] = f"{why} ({entry['error'].splitlines()[0][:200]})", ""
     return entry
 
 
 def tell(entry):
-    status = "FAIL" if entry["error"] else "ok"
+    status = "FAIL" if entry["error"] else "lim" if entry["limit"] else "ok"
     print(f"{status:4} {entry['name']}: {entry['rows']} rows, {entry['counts']} filtered counts", flush=True)
-    for line in entry["error"][:1500].splitlines():
+    for line in (entry["limit"] or entry["error"][:1500]).splitlines():
         print("      " + line, flush=True)
 
 
@@ -201,7 +218,7 @@ def main():
     name, tables = sys.argv[1], json.load(open(sys.argv[2], encoding="utf-8"))["tables"]
     out = os.path.abspath(sys.argv[3]) if len(sys.argv) > 3 else None
     start = time.monotonic()
-    engine, known = engines.ENGINES[name](), Known()
+    engine, known = engines.ENGINES[name](), Known(name)
     entries = []
     for table in tables:
         entries.append(run(engine, table, known))
@@ -210,11 +227,14 @@ def main():
     failed = sum(bool(e["error"]) for e in entries)
     for line in known.lines():
         print("known limit: " + line)
+    for line in engine.notes():
+        print("note: " + line)
     print(f"{engine.version}: {len(entries)} tables, {sum(e['rows'] for e in entries)} rows, "
           f"{sum(e['counts'] for e in entries)} filtered counts, {failed} failed, {time.monotonic() - start:.1f} s")
     if out:
         with open(out, "w", encoding="utf-8") as f:
-            json.dump({"engine": engine.version, "tables": entries, "known": known.lines(), "gone": known.gone()}, f)
+            json.dump({"engine": engine.version, "tables": entries, "known": known.lines(), "gone": known.gone(),
+                       "untried": known.untried()}, f)
     return 1 if failed or known.gone() else 0
 
 

@@ -2,6 +2,7 @@ package killtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,7 +26,16 @@ import (
 var (
 	kills = flag.Int("kills", 12, "processes to kill")
 	seed  = flag.Uint64("seed", 0, "seed of the run; 0 is random")
+
+	property = flag.String("property", "", "a property of the table, as `name=value`: run with this only")
 )
+
+// modes are properties that say how the table is written.
+var modes = []struct{ name, property string }{
+	{"merge-on-read", "tidemark.write-mode=merge-on-read"},
+	{"copy-on-write", "tidemark.write-mode=copy-on-write"},
+	{"v3", "format-version=3"},
+}
 
 const config = `
 source: {dir: landing}
@@ -44,6 +55,7 @@ tables:
     batch: {files: 3}
     completion: {each_file: true} # two full loads may land between two listings
     columns: {id: long, name: string, seq: long}
+    properties: {%q: %q}
 `
 
 // orders declares the same table for the model.
@@ -56,6 +68,7 @@ var orders = etl.Table{
 type shop struct {
 	*testing.T
 	dir, command string
+	seed         uint64
 	random       *rand.Rand
 	model        *etltest.Model
 	landed       int
@@ -78,14 +91,23 @@ var build = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if testing.Short() {
+		return // what is killed is the command itself: nothing for the race detector
+	}
 	code := m.Run()
 	if path, err := build(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}
+	for _, line := range account {
+		fmt.Println(line)
+	}
 	os.Exit(code)
 }
 
-func open(t *testing.T) *shop {
+// account is what ran, for the end of the output.
+var account []string
+
+func open(t *testing.T, property string) *shop {
 	command, err := build()
 	require.NoError(t, err)
 	s := *seed
@@ -93,8 +115,10 @@ func open(t *testing.T) *shop {
 		s = rand.Uint64()
 	}
 	t.Logf("seed %d", s)
-	shop := &shop{T: t, dir: t.TempDir(), command: command, random: rand.New(rand.NewPCG(s, 1)), model: etltest.NewModel(orders)}
-	require.NoError(t, os.WriteFile(filepath.Join(shop.dir, "tidemark.yaml"), []byte(config), 0o600))
+	shop := &shop{T: t, seed: s, dir: t.TempDir(), command: command, random: rand.New(rand.NewPCG(s, 1)), model: etltest.NewModel(orders)}
+	name, value, ok := strings.Cut(property, "=")
+	require.True(t, ok, "-property is name=value")
+	require.NoError(t, os.WriteFile(filepath.Join(shop.dir, "tidemark.yaml"), fmt.Appendf(nil, config, name, value), 0o600))
 	return shop
 }
 
@@ -196,27 +220,30 @@ func (s *shop) check() {
 // its end, while more files land, and compares the table with the model now and
 // then.
 func TestKill(t *testing.T) {
-	s := open(t)
+	if *property != "" {
+		kill(t, *property, *kills)
+		return
+	}
+	for i, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) { kill(t, mode.property, (*kills+i)/len(modes)) })
+	}
+}
+
+func kill(t *testing.T, property string, kills int) {
+	begun := time.Now()
+	s := open(t, property)
 	s.landFull(2000)
 	s.landSomething()
 	s.finish()
 	s.check()
 	killed, done := 0, 0
-	for killed < *kills {
+	for killed < kills {
 		s.landSomething()
 		for range 1 + s.random.IntN(3) {
-			cmd, _ := s.start()
-			timer := time.AfterFunc(time.Duration(s.random.Int64N(int64(s.spent)+1)), func() { _ = cmd.Process.Kill() })
-			err := cmd.Wait()
-			timer.Stop()
-			var exit *exec.ExitError
-			if errors.As(err, &exit) && !exit.Exited() {
+			if s.killOne() {
 				killed++
 			} else {
 				done++
-			}
-			if s.random.IntN(2) == 0 {
-				time.Sleep(320 * time.Millisecond) // let the lease of the dead run out
 			}
 		}
 		if s.random.IntN(5) == 0 {
@@ -226,15 +253,30 @@ func TestKill(t *testing.T) {
 	}
 	s.finish()
 	s.check()
-	t.Logf("%d processes killed, %d ended by themselves, %d files", killed, done, s.landed)
+	account = append(account, fmt.Sprintf("%-40s %4d killed, %4d ended by themselves, %4d files, %6.1f s, seed %d",
+		property, killed, done, s.landed, time.Since(begun).Seconds(), s.seed))
+}
+
+// killOne starts the command and kills it anywhere before its end, if it lives so long.
+func (s *shop) killOne() bool {
+	cmd, _ := s.start()
+	timer := time.AfterFunc(time.Duration(s.random.Int64N(int64(s.spent)+1)), func() { _ = cmd.Process.Kill() })
+	err := cmd.Wait()
+	timer.Stop()
+	if s.random.IntN(2) == 0 {
+		time.Sleep(320 * time.Millisecond) // let the lease of the dead run out
+	}
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && !exit.Exited()
 }
 
 // TestProcesses lets several processes work on the same stores at the same time,
 // and kills some of them.
 func TestProcesses(t *testing.T) {
-	for _, n := range []int{2, 4} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			s := open(t)
+	for i, n := range []int{2, 4, 3} {
+		mode := modes[i]
+		t.Run(fmt.Sprintf("%d %s", n, mode.name), func(t *testing.T) {
+			s := open(t, cmp.Or(*property, mode.property))
 			s.landFull(2000)
 			s.finish()
 			for range 3 {

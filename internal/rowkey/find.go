@@ -56,6 +56,11 @@ func (t *Table) findBlock(b *Batch, from int, tags []uint32, out []int32) {
 	n, bits, mask := 0, uint32(len(t.filter)*64-1), uint32(len(t.slots)-1)
 	for i, tag := range tags {
 		out[i] = -1
+		if t.filter == nil {
+			maybe[i] = uint8(i)
+			n++
+			continue
+		}
 		maybe[n%block] = uint8(i)
 		n += int(t.filter[tag&bits/64] >> (tag & bits % 64) & 1)
 	}

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 )
 
 // Seed is that of the hash of tuples. It is random, so that nobody can craft
@@ -40,7 +41,7 @@ type Table struct {
 	// slots hold 32 bits of the hash and the number plus one; 0 is free
 	slots []uint64
 	// filter has 8 bits for each slot, of which a tuple sets one; nil until
-	// [Table.Ready]
+	// [Table.Ready]; lookups do without it
 	filter []uint64
 	words  []uint64 // of the form Word one for each tuple, of Pair two
 	data   []byte
@@ -52,11 +53,7 @@ const leastSlots = 64
 // NewTable returns an empty table for the tuples of a codec, with room for n.
 func NewTable(c *Codec, seed Seed, n int) *Table {
 	t := &Table{form: c.form, width: c.width, seed: seed}
-	size := leastSlots
-	for size*3/4 < n {
-		size *= 2
-	}
-	t.slots = make([]uint64, size)
+	t.slots = make([]uint64, slotsFor(n))
 	switch c.form {
 	case Word:
 		t.words = make([]uint64, 0, n)
@@ -66,6 +63,49 @@ func NewTable(c *Codec, seed Seed, n int) *Table {
 		t.ends = make([]int, 0, n)
 	}
 	return t
+}
+
+// Reuse empties the table for n tuples and reports whether it has. It has not where
+// its memory is too small, or far too large.
+func (t *Table) Reuse(n int) bool {
+	size := slotsFor(n)
+	if size > len(t.slots) || size < len(t.slots)/4 {
+		return false
+	}
+	clear(t.slots)
+	t.n, t.filter = 0, nil
+	t.words, t.data, t.ends = t.words[:0], t.data[:0], t.ends[:0]
+	return true
+}
+
+func slotsFor(n int) int {
+	size := leastSlots
+	for size/4*3 < n {
+		size *= 2
+	}
+	return size
+}
+
+// Reserve makes room for n tuples in all. If sure is not set, they may turn out
+// to be fewer, and only memory that costs little while it is not used is set
+// aside.
+func (t *Table) Reserve(n int, sure bool) {
+	words := 0
+	switch t.form {
+	case Word:
+		words = n
+	case Pair:
+		words = 2 * n
+	default:
+		t.ends = slices.Grow(t.ends, max(n-t.n, 0))
+	}
+	t.words = slices.Grow(t.words, max(words-len(t.words), 0))
+	if !sure {
+		return
+	}
+	if size := slotsFor(n); size > len(t.slots) {
+		t.resize(size)
+	}
 }
 
 // Len is the number of tuples.
@@ -141,16 +181,16 @@ func (t *Table) occupy(at, tag uint32) int32 {
 	t.n++
 	t.slots[at] = uint64(tag)<<32 | uint64(t.n)
 	if t.n > len(t.slots)/4*3 {
-		t.grow()
+		t.resize(2 * len(t.slots))
 	}
 	return int32(n)
 }
 
-// grow doubles the slots. Tables have no more than 2^32 slots, so 32 bits of the
-// hash tell the new places.
-func (t *Table) grow() {
+// resize gives the tuples so many slots. Tables have no more than 2^32, so 32
+// bits of the hash tell the new places.
+func (t *Table) resize(slots int) {
 	old := t.slots
-	t.slots = make([]uint64, 2*len(old))
+	t.slots = make([]uint64, slots)
 	mask := uint32(len(t.slots) - 1)
 	for _, s := range old {
 		if s == 0 {

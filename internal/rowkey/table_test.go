@@ -324,3 +324,46 @@ func benchmarkTable(b *testing.B, n int, column func(int, func(int) int64) []arr
 	b.Run("hit", func(b *testing.B) { find(b, cols) })
 	b.Run("miss", func(b *testing.B) { find(b, column(n, func(i int) int64 { return scatter(i + n) })) })
 }
+
+// TestReusedTables: a table in used memory, or with room made in advance, is as
+// good as a new one, with and without its filter.
+func TestReusedTables(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, types := range [][]arrow.DataType{{long}, {long, integer}, {text}, {text, uuid}} {
+		c, err := rowkey.NewCodec(types...)
+		require.NoError(t, err)
+		seed := rowkey.NewSeed()
+		used := rowkey.NewTable(c, seed, 0)
+		require.False(t, used.Reuse(1_000_000), "it is too small")
+		for round := range 4 {
+			n := 3000 + 500*round
+			cols := make([]arrow.Array, len(types))
+			for i, dt := range types {
+				cols[i] = column(r, dt, n, 5000, false)
+			}
+			var b rowkey.Batch
+			require.NoError(t, c.Encode(&b, cols))
+			hashes := c.Hash(&seed, &b, nil)
+			fresh := rowkey.NewTable(c, seed, n)
+			want := fresh.AddAll(&b, hashes, nil)
+			require.Equal(t, want, used.AddAll(&b, hashes, nil))
+			if round%2 == 0 {
+				used.Ready()
+			}
+			found := make([]int32, n)
+			used.Find(&b, found)
+			require.Equal(t, want, found)
+			require.Equal(t, fresh.Len(), used.Len())
+			require.True(t, used.Reuse(fresh.Len()))
+			require.Zero(t, used.Len())
+			used.Find(&b, found)
+			require.NotContains(t, found, int32(0))
+			if round == 1 {
+				used.Reserve(100_000, true)
+				require.False(t, used.Reuse(10), "it is too large")
+				used = rowkey.NewTable(c, seed, 0)
+				used.Reserve(n, false)
+			}
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package textconv
 
 import (
-	"math/bits"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -74,6 +73,7 @@ func makeArray(d arrow.ArrayData) arrow.Array {
 type fixed[T arrow.FixedWidthType] struct {
 	validity
 	values []T
+	room   room
 }
 
 func (f *fixed[T]) add(v T) {
@@ -96,7 +96,8 @@ func (f *fixed[T]) Bytes() int {
 
 func (f *fixed[T]) newArray(dt arrow.DataType) arrow.Array {
 	values := f.values
-	f.values = make([]T, 0, room(len(values)))
+	f.room.of(len(values))
+	f.values = nil
 	return makeArray(f.data(dt, arrow.GetBytes(values)))
 }
 
@@ -105,6 +106,8 @@ type variable struct {
 	validity
 	offsets []int32
 	bytes   []byte
+	// rooms of the two
+	ends, texts room
 }
 
 // ended is called when the value's bytes have been appended.
@@ -116,7 +119,10 @@ func (v *variable) ended() {
 
 func (v *variable) begin() {
 	if len(v.offsets) == 0 {
-		v.offsets = append(v.offsets, 0)
+		v.offsets = append(make([]int32, 0, v.ends.first(2)), 0)
+		if v.bytes == nil {
+			v.bytes = make([]byte, 0, v.texts.first(0))
+		}
 	}
 }
 
@@ -133,17 +139,21 @@ func (v *variable) Bytes() int { return len(v.bytes) + 4*len(v.offsets) }
 func (v *variable) newArray(dt arrow.DataType) arrow.Array {
 	v.begin()
 	offsets, bytes := v.offsets, v.bytes
-	v.offsets = make([]int32, 0, room(len(offsets)))
-	v.bytes = make([]byte, 0, room(len(bytes)))
+	v.ends.of(len(offsets))
+	v.texts.of(len(bytes))
+	v.offsets, v.bytes = nil, nil
 	return makeArray(v.data(dt, arrow.GetBytes(offsets), bytes))
 }
 
-// room is how much to set aside for the next batch when the last one took n:
-// somewhat more, but not for a batch that was out of the ordinary.
-func room(n int) int {
-	const most = 1 << 20
-	if n == 0 {
-		return 0
-	}
-	return min(n+n/8, most, 1<<bits.Len(uint(n)))
+// room remembers how much the last batches took, so that the next one is given
+// as much at once.
+type room struct{ most int }
+
+// of is called with what a batch took.
+func (r *room) of(n int) {
+	const limit = 1 << 20 // a batch out of the ordinary
+	r.most = min(max(n, r.most-r.most/8), limit)
 }
+
+// first returns the capacity to begin a batch with, when n are to come at least.
+func (r *room) first(n int) int { return max(n, r.most+r.most/16) }

@@ -15,6 +15,7 @@ type decimalBuilder struct {
 	dt               *arrow.Decimal128Type
 	outOfRange, fine string
 	digits           []byte
+	limit            uint64 // what quick reads is below it
 }
 
 func newDecimalBuilder(precision, scale int) (*decimalBuilder, error) {
@@ -24,6 +25,7 @@ func newDecimalBuilder(precision, scale int) (*decimalBuilder, error) {
 	return &decimalBuilder{
 		dt:         &arrow.Decimal128Type{Precision: int32(precision), Scale: int32(scale)},
 		outOfRange: fmt.Sprintf("out of range for decimal(%d,%d)", precision, scale),
+		limit:      wholePow10[min(precision, len(wholePow10)-1)],
 		fine:       fmt.Sprintf("more than %d digits after the point", scale),
 	}, nil
 }
@@ -31,19 +33,58 @@ func newDecimalBuilder(precision, scale int) (*decimalBuilder, error) {
 // Append reads a sign, digits with at most one point, and an exponent, exactly:
 // digits beyond the scale must be zeros.
 func (b *decimalBuilder) Append(text []byte) string {
+	v, rule := b.convert(text)
+	if rule == "" {
+		b.add(v)
+	}
+	return rule
+}
+
+// AppendAll implements Builder.
+func (b *decimalBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	values := b.extend(len(spans))
+	for i, s := range spans {
+		if s.IsNull() {
+			values[i] = decimal128.Num{}
+		} else if v, ok := b.quick(text, s); ok {
+			values[i] = v
+		} else if v, rule := b.convert(s.of(text)); rule == "" {
+			values[i] = v
+		} else {
+			return b.keep(spans, i, rule)
+		}
+	}
+	return b.keep(spans, len(spans), "")
+}
+
+// quick reads numbers of up to 18 digits that the scale makes no longer than
+// that, and leaves the others to convert.
+func (b *decimalBuilder) quick(text []byte, s Span) (decimal128.Num, bool) {
+	m, scale, negative, ok := quickNumber(text, s)
+	shift := int(b.dt.Scale) - max(scale, 0)
+	if !ok || shift < 0 || shift >= len(wholePow10) || m >= b.limit/wholePow10[shift] {
+		return decimal128.Num{}, false
+	}
+	v := int64(m * wholePow10[shift])
+	if negative {
+		v = -v
+	}
+	return decimal128.FromI64(v), true
+}
+
+// wholePow10 are powers of ten.
+var wholePow10 = [...]uint64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
+
+func (b *decimalBuilder) convert(text []byte) (decimal128.Num, string) {
 	negative, exponent, ok := b.parse(text)
 	if !ok {
-		return "not a decimal"
+		return decimal128.Num{}, "not a decimal"
 	}
 	v, rule := b.scaled(exponent)
-	if rule != "" {
-		return rule
-	}
 	if negative {
 		v = v.Negate()
 	}
-	b.add(v)
-	return ""
+	return v, rule
 }
 
 // parse leaves the digits in b.digits, without leading zeros; the number is

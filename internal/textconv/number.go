@@ -1,10 +1,7 @@
 package textconv
 
 import (
-	"errors"
 	"math"
-	"strconv"
-	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -26,6 +23,11 @@ func (b *boolBuilder) Append(text []byte) string {
 	b.values = pushBit(b.values, b.n, bit)
 	b.valid()
 	return ""
+}
+
+// AppendAll implements Builder.
+func (b *boolBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	return appendEach(b, text, spans)
 }
 
 func (b *boolBuilder) AppendNull() {
@@ -60,15 +62,39 @@ func isFold(text []byte, word string) bool {
 type intBuilder struct{ fixed[int32] }
 
 func (b *intBuilder) Append(text []byte) string {
+	v, rule := toInt(text)
+	if rule == "" {
+		b.add(v)
+	}
+	return rule
+}
+
+// AppendAll implements Builder.
+func (b *intBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	values := b.extend(len(spans))
+	for i, s := range spans {
+		if s.IsNull() {
+			values[i] = 0
+		} else if v, ok := quickLong(text, s); ok && v == int64(int32(v)) {
+			values[i] = int32(v)
+		} else if v, rule := toInt(s.of(text)); rule == "" {
+			values[i] = v
+		} else {
+			return b.keep(spans, i, rule)
+		}
+	}
+	return b.keep(spans, len(spans), "")
+}
+
+func toInt(text []byte) (int32, string) {
 	v, ok, fits := parseInt(text)
 	switch {
 	case !ok:
-		return "not an int"
+		return 0, "not an int"
 	case !fits || v < math.MinInt32 || v > math.MaxInt32:
-		return "out of range for int"
+		return 0, "out of range for int"
 	}
-	b.add(int32(v))
-	return ""
+	return int32(v), ""
 }
 
 func (b *intBuilder) NewArray() arrow.Array { return b.newArray(arrow.PrimitiveTypes.Int32) }
@@ -76,15 +102,39 @@ func (b *intBuilder) NewArray() arrow.Array { return b.newArray(arrow.PrimitiveT
 type longBuilder struct{ fixed[int64] }
 
 func (b *longBuilder) Append(text []byte) string {
+	v, rule := toLong(text)
+	if rule == "" {
+		b.add(v)
+	}
+	return rule
+}
+
+// AppendAll implements Builder.
+func (b *longBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	values := b.extend(len(spans))
+	for i, s := range spans {
+		if s.IsNull() {
+			values[i] = 0
+		} else if v, ok := quickLong(text, s); ok {
+			values[i] = v
+		} else if v, rule := toLong(s.of(text)); rule == "" {
+			values[i] = v
+		} else {
+			return b.keep(spans, i, rule)
+		}
+	}
+	return b.keep(spans, len(spans), "")
+}
+
+func toLong(text []byte) (int64, string) {
 	v, ok, fits := parseInt(text)
 	switch {
 	case !ok:
-		return "not a long"
+		return 0, "not a long"
 	case !fits:
-		return "out of range for long"
+		return 0, "out of range for long"
 	}
-	b.add(v)
-	return ""
+	return v, ""
 }
 
 func (b *longBuilder) NewArray() arrow.Array { return b.newArray(arrow.PrimitiveTypes.Int64) }
@@ -120,52 +170,4 @@ func parseInt(text []byte) (v int64, ok, fits bool) {
 		return int64(u), true, fits
 	}
 	return 0, true, false
-}
-
-type floatBuilder struct{ fixed[float32] }
-
-func (b *floatBuilder) Append(text []byte) string {
-	v, ok, fits := parseFloat(text, 32)
-	switch {
-	case !ok:
-		return "not a float"
-	case !fits:
-		return "out of range for float"
-	}
-	b.add(float32(v))
-	return ""
-}
-
-func (b *floatBuilder) NewArray() arrow.Array { return b.newArray(arrow.PrimitiveTypes.Float32) }
-
-type doubleBuilder struct{ fixed[float64] }
-
-func (b *doubleBuilder) Append(text []byte) string {
-	v, ok, fits := parseFloat(text, 64)
-	switch {
-	case !ok:
-		return "not a double"
-	case !fits:
-		return "out of range for double"
-	}
-	b.add(v)
-	return ""
-}
-
-func (b *doubleBuilder) NewArray() arrow.Array { return b.newArray(arrow.PrimitiveTypes.Float64) }
-
-// parseFloat reads a decimal number with an optional exponent, or NaN, Inf or
-// Infinity regardless of case. Go's hexadecimal floats and underscores are not
-// numbers here.
-func parseFloat(text []byte, bits int) (v float64, ok, fits bool) {
-	for _, c := range text {
-		if c == '_' || c == 'x' || c == 'X' || c == 'p' || c == 'P' {
-			return 0, false, false
-		}
-	}
-	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), bits)
-	if err != nil {
-		return 0, errors.Is(err, strconv.ErrRange), false
-	}
-	return v, true, true
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -18,6 +19,48 @@ func (b *stringBuilder) Append(text []byte) string {
 	b.bytes = append(b.bytes, text...)
 	b.ended()
 	return ""
+}
+
+// AppendAll implements Builder. Values are copied first and looked at together:
+// they are valid if all of them in a row are, and each begins with a character.
+func (b *stringBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	b.begin()
+	total := 0
+	for _, s := range spans {
+		if !s.IsNull() {
+			total += int(s.End - s.Start)
+		}
+	}
+	start, ends := len(b.bytes), len(b.offsets)
+	b.bytes = slices.Grow(b.bytes, total+8)
+	b.offsets = slices.Grow(b.offsets, len(spans))[:ends+len(spans)]
+	if b.copyAll(text, spans, b.bytes[:start+total+8], b.offsets[ends:]) && utf8.Valid(b.bytes[start:start+total]) {
+		b.bytes = b.bytes[:start+total]
+		b.mark(spans)
+		return len(spans), ""
+	}
+	b.offsets = b.offsets[:ends]
+	return appendEach(b, text, spans)
+}
+
+// copyAll copies the values to the end of dst, which has 8 bytes to spare, and
+// reports whether none begins in the middle of a character.
+func (b *stringBuilder) copyAll(text []byte, spans []Span, dst []byte, ends []int32) bool {
+	at, good := len(b.bytes), true
+	for i, s := range spans {
+		if n := int(s.End) - int(s.Start); n > 0 {
+			from := int(s.Start)
+			if n <= 8 && from+8 <= len(text) {
+				*(*[8]byte)(dst[at:]) = [8]byte(text[from:])
+			} else {
+				copy(dst[at:at+n], text[from:])
+			}
+			good = good && utf8.RuneStart(text[from])
+			at += n
+		}
+		ends[i] = int32(at)
+	}
+	return good
 }
 
 func (b *stringBuilder) NewArray() arrow.Array { return b.newArray(arrow.BinaryTypes.String) }
@@ -71,6 +114,11 @@ func (b *binaryBuilder) appendHex(text []byte) string {
 	return ""
 }
 
+// AppendAll implements Builder.
+func (b *binaryBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	return appendEach(b, text, spans)
+}
+
 func (b *binaryBuilder) NewArray() arrow.Array { return b.newArray(arrow.BinaryTypes.Binary) }
 
 type uuidBuilder struct {
@@ -106,6 +154,11 @@ func (b *uuidBuilder) Append(text []byte) string {
 	return ""
 }
 
+// AppendAll implements Builder.
+func (b *uuidBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	return appendEach(b, text, spans)
+}
+
 func (b *uuidBuilder) AppendNull() {
 	b.values = append(b.values, make([]byte, 16)...)
 	b.null()
@@ -115,6 +168,6 @@ func (b *uuidBuilder) Bytes() int { return len(b.values) }
 
 func (b *uuidBuilder) NewArray() arrow.Array {
 	values := b.values
-	b.values = make([]byte, 0, room(len(values)))
+	b.values = make([]byte, 0, len(values))
 	return makeArray(b.data(b.dt, values))
 }

@@ -19,6 +19,10 @@ type Builder interface {
 	// Append converts text and appends it. If text is no value of the type,
 	// nothing is appended and the rule that it violates is returned, else "".
 	Append(text []byte) (rule string)
+	// AppendAll appends the values that lie at the spans, of which the text has
+	// every byte. It stops at the first one that is no value of the type, and
+	// returns how many it has appended, and the rule that the next one violates.
+	AppendAll(text []byte, spans []Span) (n int, rule string)
 	// AppendNull appends a null.
 	AppendNull()
 	// Len is the number of values since the last NewArray.

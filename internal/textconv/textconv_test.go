@@ -32,6 +32,7 @@ func one(t testing.TB, col etl.Column, text string) (value, rule string) {
 	b := builder(t, col)
 	rule = b.Append([]byte(text))
 	a := b.NewArray()
+	sameTogether(t, col, text, a, rule)
 	require.True(t, arrow.TypeEqual(col.Type.Arrow(), a.DataType()), "%v", a.DataType())
 	if rule != "" {
 		require.Zero(t, a.Len(), "what is refused is not appended")
@@ -39,6 +40,29 @@ func one(t testing.TB, col etl.Column, text string) (value, rule string) {
 	}
 	require.Equal(t, 1, a.Len())
 	return a.ValueStr(0), ""
+}
+
+// sameTogether makes sure that AppendAll converts as Append does, wherever the
+// text lies and whatever is around it.
+func sameTogether(t testing.TB, col etl.Column, text string, want arrow.Array, rule string) {
+	b := builder(t, col)
+	for _, around := range []string{"", "7", ",\xc3", "123456789.12345678\xa9"} {
+		block := []byte(around + text + around)
+		span := textconv.Span{Start: uint32(len(around)), End: uint32(len(around) + len(text))}
+		n, got := b.AppendAll(block, []textconv.Span{textconv.Null(), span, span, textconv.Null()})
+		require.Equal(t, rule, got, "%q", text)
+		a := b.NewArray()
+		if require.True(t, a.IsNull(0)); rule != "" {
+			require.Equal(t, 1, n)
+			require.Equal(t, 1, a.Len())
+			continue
+		}
+		require.Equal(t, 4, n)
+		require.Equal(t, 2, a.NullN())
+		require.Equal(t, want.ValueStr(0), a.ValueStr(1), "%q", text)
+		require.Equal(t, want.ValueStr(0), a.ValueStr(2), "%q", text)
+		require.True(t, a.IsNull(3))
+	}
 }
 
 func TestValues(t *testing.T) {

@@ -21,7 +21,7 @@ func newTimeBuilder(col etl.Column) (Builder, error) {
 		if layouts == nil {
 			return &dateBuilder{}, nil
 		}
-		return &dateLayoutBuilder{layouts: layouts}, nil
+		return &dateLayoutBuilder{layouts: newLayouts(layouts)}, nil
 	}
 	zone := time.UTC
 	if col.Type == etl.TimestampTZ && col.Zone != "" {
@@ -33,7 +33,7 @@ func newTimeBuilder(col etl.Column) (Builder, error) {
 	if layouts == nil {
 		return &b, nil
 	}
-	return &timestampLayoutBuilder{timestampBuilder: b, layouts: layouts}, nil
+	return &timestampLayoutBuilder{timestampBuilder: b, layouts: newLayouts(layouts)}, nil
 }
 
 // splitLayouts refuses layouts whose text would not say what the type wants.
@@ -59,10 +59,51 @@ type dateBuilder struct{ fixed[arrow.Date32] }
 
 // Append reads 2006-01-02 or 2006/01/02.
 func (b *dateBuilder) Append(text []byte) string {
-	if len(text) != 10 {
-		return "not a date"
+	days, rule := toDate(text)
+	if rule == "" {
+		b.add(days)
 	}
-	days, ok := parseDate(text)
+	return rule
+}
+
+// AppendAll implements Builder.
+func (b *dateBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	values := b.extend(len(spans))
+	for i, s := range spans {
+		if s.IsNull() {
+			values[i] = 0
+		} else if v, rule := toDate(s.of(text)); rule == "" {
+			values[i] = v
+		} else {
+			return b.keep(spans, i, rule)
+		}
+	}
+	return b.keep(spans, len(spans), "")
+}
+
+func toDate(text []byte) (arrow.Date32, string) {
+	if len(text) != 10 {
+		return 0, "not a date"
+	}
+	days, ok := quickDate(text)
+	if !ok {
+		days, ok = parseDate(text)
+	}
+	if !ok {
+		return 0, "not a date"
+	}
+	return arrow.Date32(days), ""
+}
+
+func (b *dateBuilder) NewArray() arrow.Array { return b.newArray(arrow.FixedWidthTypes.Date32) }
+
+type dateLayoutBuilder struct {
+	dateBuilder
+	layouts []layout
+}
+
+func (b *dateLayoutBuilder) Append(text []byte) string {
+	days, _, ok := parseLayouts(b.layouts, text, time.UTC)
 	if !ok {
 		return "not a date"
 	}
@@ -70,21 +111,9 @@ func (b *dateBuilder) Append(text []byte) string {
 	return ""
 }
 
-func (b *dateBuilder) NewArray() arrow.Array { return b.newArray(arrow.FixedWidthTypes.Date32) }
-
-type dateLayoutBuilder struct {
-	dateBuilder
-	layouts []string
-}
-
-func (b *dateLayoutBuilder) Append(text []byte) string {
-	t, ok := parseLayouts(b.layouts, text, time.UTC)
-	if !ok {
-		return "not a date"
-	}
-	y, m, d := t.Date()
-	b.add(arrow.Date32(civilDays(y, int(m), d)))
-	return ""
+// AppendAll implements Builder.
+func (b *dateLayoutBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	return appendEach(b, text, spans)
 }
 
 type timestampBuilder struct {
@@ -97,23 +126,52 @@ type timestampBuilder struct {
 // Append reads RFC 3339 with T or a space, "-" or "/" in the date, and up to 9
 // digits of a second, of which those beyond microseconds are cut off.
 func (b *timestampBuilder) Append(text []byte) string {
+	v, rule := b.convert(text)
+	if rule == "" {
+		b.add(v)
+	}
+	return rule
+}
+
+// AppendAll implements Builder.
+func (b *timestampBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	values, utc := b.extend(len(spans)), b.zone == time.UTC
+	for i, s := range spans {
+		if s.IsNull() {
+			values[i] = 0
+			continue
+		}
+		if utc {
+			if v, ok := quickMicros(s.of(text)); ok {
+				values[i] = arrow.Timestamp(v)
+				continue
+			}
+		}
+		v, rule := b.convert(s.of(text))
+		if rule != "" {
+			return b.keep(spans, i, rule)
+		}
+		values[i] = v
+	}
+	return b.keep(spans, len(spans), "")
+}
+
+func (b *timestampBuilder) convert(text []byte) (arrow.Timestamp, string) {
 	c, rest, ok := parseClock(text)
 	if !ok {
-		return b.not()
+		return 0, b.not()
 	}
 	if len(rest) == 0 {
-		b.add(arrow.Timestamp(c.in(b.zone)))
-		return ""
+		return arrow.Timestamp(c.in(b.zone)), ""
 	}
 	offset, ok := parseOffset(rest)
 	switch {
 	case !ok:
-		return b.not()
+		return 0, b.not()
 	case !b.tz:
-		return "timestamp has an offset"
+		return 0, "timestamp has an offset"
 	}
-	b.add(arrow.Timestamp(c.in(time.UTC) - int64(offset)*1e6))
-	return ""
+	return arrow.Timestamp(c.in(time.UTC) - int64(offset)*1e6), ""
 }
 
 func (b *timestampBuilder) not() string {
@@ -127,24 +185,19 @@ func (b *timestampBuilder) NewArray() arrow.Array { return b.newArray(b.dt) }
 
 type timestampLayoutBuilder struct {
 	timestampBuilder
-	layouts []string
+	layouts []layout
 }
 
 func (b *timestampLayoutBuilder) Append(text []byte) string {
-	t, ok := parseLayouts(b.layouts, text, b.zone)
+	_, micros, ok := parseLayouts(b.layouts, text, b.zone)
 	if !ok {
 		return b.not()
 	}
-	b.add(arrow.Timestamp(t.UnixMicro()))
+	b.add(arrow.Timestamp(micros))
 	return ""
 }
 
-func parseLayouts(layouts []string, text []byte, zone *time.Location) (time.Time, bool) {
-	s := string(text)
-	for _, l := range layouts {
-		if t, err := time.ParseInLocation(l, s, zone); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
+// AppendAll implements Builder.
+func (b *timestampLayoutBuilder) AppendAll(text []byte, spans []Span) (int, string) {
+	return appendEach(b, text, spans)
 }

@@ -110,12 +110,17 @@ func TestScenario(t *testing.T) {
 // passes, as the death of the process, as a death whose recovery dies too, and,
 // where something is written, as an outcome that nobody knows.
 func TestFaultMatrix(t *testing.T) {
+	t.Parallel()
+	begun, runs := time.Now(), 0
 	w, err := run(t, nil)
 	require.NoError(t, err)
 	trace := w.inj.Trace()
 	require.Greater(t, len(trace), 100)
 	for i, point := range trace {
 		n := i + 1
+		if testing.Short() && n%4 > 0 {
+			continue
+		}
 		kinds := map[string]map[int]error{
 			"transient": {n: etltest.ErrInjected},
 			"crash":     {n: etltest.ErrCrash},
@@ -127,6 +132,7 @@ func TestFaultMatrix(t *testing.T) {
 			kinds["unknown"] = map[int]error{n: etl.ErrUnknownCommit}
 		}
 		for kind, faults := range kinds {
+			runs++
 			if _, err := run(t, faults); err != nil {
 				t.Errorf("%s at point %d, %s: %v", kind, n, point, err)
 			}
@@ -135,5 +141,6 @@ func TestFaultMatrix(t *testing.T) {
 			return
 		}
 	}
+	enter(t, runs, 0, begun)
 	t.Logf("%d points", len(trace))
 }

@@ -2,11 +2,20 @@ package torture
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/etltest"
 	"github.com/tidemark-data/etl/sink/icebergsink"
 )
+
+// eager is what rewrites files as early as can be. Snapshots stay, for the audit.
+var eager = etl.Maintenance{SmallFiles: 2, DeleteRatio: 0.2, DeleteFiles: 2, Manifests: 4, SnapshotAge: -1}
 
 // tended maintains a table after every load, as eagerly as can be.
 type tended struct{ *icebergsink.Sink }
@@ -16,9 +25,7 @@ func (s tended) Apply(ctx context.Context, target etl.Target, load etl.Load, cha
 	if err != nil {
 		return receipt, err
 	}
-	_, err = s.Maintain(ctx, target, etl.MaintainOptions{Fence: load.Fence, Sweep: true, Maintenance: etl.Maintenance{
-		SmallFiles: 2, DeleteRatio: 0.2, DeleteFiles: 2, Manifests: 4, SnapshotAge: -1,
-	}})
+	_, err = s.Maintain(ctx, target, etl.MaintainOptions{Fence: load.Fence, Sweep: true, Maintenance: eager})
 	return receipt, err
 }
 
@@ -26,9 +33,71 @@ func (s tended) Apply(ctx context.Context, target etl.Target, load etl.Load, cha
 // whose files were just rewritten: that must make no difference to what it does.
 // Snapshots do not expire, since the audit reads all of them.
 func TestRandomMaintainedLakes(t *testing.T) {
-	playAll(t, (*lakes+1)/2, func(t *testing.T) stores {
-		s := lastingStores(t)
-		s.sink = tended{s.sink.(*icebergsink.Sink)}
-		return s
-	})
+	for i, m := range modes(t) {
+		if m.tiny {
+			continue
+		}
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			n := (*lakes + 1) / 2
+			playAll(t, int64(i*n), n, func(t *testing.T) stores {
+				s := lastingStores(t, m)
+				s.sink = tended{s.sink.(*icebergsink.Sink)}
+				return s
+			})
+		})
+	}
+}
+
+// TestMaintenanceFaults lets the process die at every point of a maintenance in
+// turn: the table stays as it is, and the next process goes on.
+func TestMaintenanceFaults(t *testing.T) {
+	for _, m := range modes(t) {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			s := lastingStores(t, m)
+			defer s.close()
+			w, err := newWorld(scenario(), s)
+			require.NoError(t, err)
+			w.table.Maintenance = eager
+			require.NoError(t, w.start())
+			last := 0
+			change := func() {
+				last++
+				w.source.Put(at(fmt.Sprintf("20240220-%09d", last)), fmt.Appendf(nil, "U,,%d,%d,v\nU,,0,%d,v\n", last, last, last), time.Unix(int64(last), 0))
+				_, err := w.runner.Ingest(t.Context())
+				require.NoError(t, err)
+			}
+			change()
+			for n := 1; ; n++ {
+				change()
+				change()
+				w.inj.Reset()
+				w.inj.FailNth(n, etltest.ErrCrash)
+				_, err := w.runner.Maintain(t.Context(), w.table.Name)
+				struck := w.inj.Crashed()
+				if !struck {
+					require.NoError(t, err)
+					require.Contains(t, w.inj.Trace(), "sink.Maintain/after")
+					break
+				}
+				if trace := w.inj.Trace(); !strings.HasPrefix(trace[len(trace)-1], "lease.Release/") { // which is nobody's concern
+					require.ErrorIs(t, err, etltest.ErrCrash)
+				}
+				w.inj.Restart()
+				require.NoError(t, w.start())
+				rep, err := w.runner.Maintain(t.Context(), w.table.Name)
+				require.NoError(t, err)
+				require.LessOrEqual(t, rep.After.DataFiles, 2, "one of base rows, one of changes")
+				rows, err := etltest.ReadRows(t.Context(), w.sink, w.table.Name)
+				require.NoError(t, err)
+				want := etltest.Rows{{0, last, "v"}}
+				for id := 1; id <= last; id++ {
+					want = append(want, []any{id, id, "v"})
+				}
+				require.Empty(t, want.Diff(rows))
+			}
+			require.Greater(t, last, 10, "several points")
+		})
+	}
 }

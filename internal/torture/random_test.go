@@ -6,41 +6,63 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemark-data/etl/etltest"
 	"github.com/tidemark-data/etl/format"
 )
 
 var (
-	seeds = flag.Int("seeds", 150, "number of random histories")
-	lakes = flag.Int("lakeseeds", 6, "number of random histories over Iceberg and SQLite")
+	seeds = flag.Int("seeds", 120, "number of random histories in memory")
+	lakes = flag.Int("lakeseeds", 2, "number of random histories over Iceberg and SQLite in each mode")
 	most  = flag.Int("most", 5, "stop after so many failed histories")
 	seed  = flag.Int64("seed", 0, "replay the history of this seed and tell it")
 	tiny  = flag.Bool("tiny", false, "run everything with a memory budget of one byte")
 )
 
-func TestRandomHistories(t *testing.T) { playAll(t, *seeds, memoryStores) }
+func TestRandomHistories(t *testing.T) {
+	t.Parallel()
+	playAll(t, 0, *seeds, memoryStores)
+}
 
 // TestRandomSpills plays histories of which nothing fits into memory.
 func TestRandomSpills(t *testing.T) {
-	was := *tiny
-	*tiny = true
-	defer func() { *tiny = was }()
-	playAll(t, *seeds, memoryStores)
+	t.Parallel()
+	playAll(t, 0, (*seeds+1)/2, func(t *testing.T) stores {
+		s := memoryStores(t)
+		s.mode.tiny = true
+		return s
+	})
 }
 
-// TestRandomLakes plays histories over the stores that last.
-func TestRandomLakes(t *testing.T) { playAll(t, *lakes, lastingStores) }
-
-func playAll(t *testing.T, n int, open func(*testing.T) stores) {
-	first, last := chosen(n)
-	failed := 0
-	for s := first; s <= last && failed < *most; s++ {
-		if err := play(s, open(t)); err != nil {
-			failed++
-			t.Errorf("go test ./internal/torture -run %s -seed %d\n%v", t.Name(), s, err)
-		}
+// TestRandomLakes plays histories over the stores that last, other ones in
+// each mode.
+func TestRandomLakes(t *testing.T) {
+	for i, m := range modes(t) {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			playAll(t, int64(i**lakes), *lakes, func(t *testing.T) stores { return lastingStores(t, m) })
+		})
 	}
+}
+
+// playAll plays n histories, whose seeds come after the first ones.
+func playAll(t *testing.T, after int64, n int, open func(*testing.T) stores) {
+	first, last := chosen(n)
+	if *seed == 0 {
+		first, last = first+after, last+after
+	}
+	begun, played, failed := time.Now(), 0, 0
+	for s := first; s <= last && failed < *most; s++ {
+		stores := open(t)
+		played++
+		if err := play(s, stores); err != nil {
+			failed++
+			t.Errorf("go test ./internal/torture -run %s -args -seed %d\n%v", t.Name(), s, err)
+		}
+		stores.close()
+	}
+	enter(t, played, failed, begun)
 }
 
 // chosen are the seeds to play: the first n, or that of -seed.

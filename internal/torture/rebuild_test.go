@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	etl "github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/control"
@@ -14,6 +15,8 @@ import (
 // TestRebuild loses the control store at the end of histories that have come to
 // rest: rebuilt from the table, it must not apply anything again.
 func TestRebuild(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
 	rebuilt := 0
 	first, last := chosen(*seeds)
 	for s := first; s <= last; s++ {
@@ -25,6 +28,7 @@ func TestRebuild(t *testing.T) {
 			rebuilt++
 		}
 	}
+	enter(t, rebuilt, 0, begun)
 	if *seed == 0 && rebuilt < *seeds/5 {
 		t.Errorf("only %d of %d histories were fit for it", rebuilt, *seeds)
 	}

@@ -39,21 +39,26 @@ type stores struct {
 		etl.Sink
 		etltest.Scanner
 	}
+	mode  mode
+	close func()
 }
 
 func memoryStores(*testing.T) stores {
-	return stores{control.NewMemory(), lock.NewMemory(), sink.NewMemory()}
+	return stores{control: control.NewMemory(), locker: lock.NewMemory(), sink: sink.NewMemory(), close: func() {}}
 }
 
-func lastingStores(t *testing.T) stores {
-	dir := t.TempDir()
+func lastingStores(t *testing.T, m mode) stores {
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	require.NoError(t, err)
 	store, err := sqlitecontrol.Open(filepath.Join(dir, "control.db"))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	lake, err := icebergsink.Open(context.Background(), icebergsink.Config{Warehouse: filepath.Join(dir, "lake")})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, lake.Close()) })
-	return stores{store, sqlitelock.New(store.DB()), lake}
+	return stores{store, sqlitelock.New(store.DB()), lake, m, func() {
+		require.NoError(t, lake.Close())
+		require.NoError(t, store.Close())
+		require.NoError(t, os.RemoveAll(dir))
+	}}
 }
 
 // world runs a history on real parts.
@@ -84,10 +89,7 @@ func newWorld(h *etltest.History, s stores) (*world, error) {
 		csv.NotSupplied = &h.NoSupply
 	}
 	w.table.Format = csv.ForTable(h.Table)
-	if p := os.Getenv("TIDEMARK_TABLE_PROPERTY"); p != "" { // as tidemark.write-mode=copy-on-write
-		name, value, _ := strings.Cut(p, "=")
-		w.table.Properties = map[string]string{name: value}
-	}
+	w.table.Properties = s.mode.properties()
 	if h.Keep != nil {
 		w.table.Transforms = []etl.Transformer{keep{h}}
 	}
@@ -102,7 +104,7 @@ func (w *world) start() error {
 	w.clock.Add(int64(time.Hour))
 	var err error
 	budget := int64(0)
-	if *tiny {
+	if *tiny || w.mode.tiny {
 		budget = 1
 	}
 	w.runner, err = etl.New(etl.Config{

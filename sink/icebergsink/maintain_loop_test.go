@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/control"
@@ -24,7 +23,10 @@ import (
 	"github.com/tidemark-data/etl/source"
 )
 
-var maintainFor = flag.Duration("maintain.for", 3*time.Second, "how long TestMaintainBesideLoads runs")
+var (
+	maintainFor   = flag.Duration("maintain.for", 3*time.Second, "how long TestMaintainBesideLoads runs at least")
+	maintainLoads = flag.Int("maintain.loads", 20, "how many loads it makes at least")
+)
 
 // stream lands change files and keeps what the table must hold after each.
 type stream struct {
@@ -150,67 +152,71 @@ func TestMaintainBesideLoads(t *testing.T) {
 	s.full(keys)
 	require.NoError(t, s.drain(t.Context()))
 
+	c := &course{began: time.Now()}
 	var done atomic.Bool
-	var g errgroup.Group
-	g.Go(func() error {
+	var g sync.WaitGroup
+	g.Go(func() {
 		defer done.Store(true)
-		for end := time.Now().Add(*maintainFor); time.Now().Before(end); {
+		for n := 0; n < *maintainLoads || time.Since(c.began) < *maintainFor; n++ {
 			if s.change(keys + 200); s.n%60 == 0 {
 				s.full(keys)
 			}
 			if err := s.drain(t.Context()); err != nil {
-				return err
+				c.failed(err)
+				return
 			}
+			c.load()
 		}
-		return nil
 	})
-	var most etl.TableShape
-	var commits, freed, rounds int
 	other := runner(t, cfg, l)
-	g.Go(func() error {
-		for !done.Load() {
-			rep, err := other.Maintain(t.Context(), l.table.Name)
-			if err != nil && !errors.Is(err, etl.ErrLocked) {
-				return err
+	g.Go(func() {
+		for ; !done.Load(); time.Sleep(time.Millisecond) {
+			switch rep, err := other.Maintain(t.Context(), l.table.Name); {
+			case err == nil:
+				c.maintained(rep)
+			case !errors.Is(err, etl.ErrLocked):
+				c.failed(err)
 			}
-			if err == nil {
-				most = widest(most, rep.After)
-				commits, freed, rounds = commits+len(rep.Commits), freed+rep.FreedFiles, rounds+1
-			}
-			time.Sleep(time.Millisecond)
 		}
-		return nil
 	})
-	var scans atomic.Int64
 	for range 2 {
 		reader := l.open()
-		g.Go(func() error {
+		g.Go(func() {
 			for !done.Load() {
-				if err := s.read(t.Context(), reader, l.table); err != nil {
-					return err
-				}
-				scans.Add(1)
+				s.read(t.Context(), reader, l.table, c)
 			}
-			return nil
 		})
 	}
-	require.NoError(t, g.Wait())
+	g.Wait()
 
 	// The last snapshots may not have expired yet.
 	time.Sleep(l.table.Maintenance.SnapshotAge)
 	rep, err := other.Maintain(t.Context(), l.table.Name)
 	require.NoError(t, err)
+	tell(t, fmt.Sprintf("%v%d scans outlived their snapshot; in the end %+v, %d Parquet files on disk\n",
+		c, c.outlived, rep.After, len(l.parquets())))
+	require.Empty(t, c.failures)
 	require.Equal(t, s.want(), sorted(l.rows()))
-	t.Logf("%d loads, %d rounds with %d commits, %d files freed, %d scans; most of all %+v, in the end %+v, %d Parquet files on disk",
-		s.n-1, rounds, commits, freed, scans.Load(), most, rep.After, len(l.parquets()))
-	require.Positive(t, rounds)
-	require.Positive(t, scans.Load())
+	require.GreaterOrEqual(t, len(c.loads), *maintainLoads)
+	require.NotEmpty(t, c.rounds)
+	require.NotEmpty(t, c.scans)
+	most := c.most()
 	require.LessOrEqual(t, most.DataFiles, 16)
 	require.LessOrEqual(t, most.DeleteFiles, 24)
 	require.LessOrEqual(t, most.Manifests, 24)
+	require.LessOrEqual(t, rep.After.DataFiles, 8)
 	require.LessOrEqual(t, rep.After.Snapshots, 8)
 	require.LessOrEqual(t, len(l.parquets()), 60+s.n, "side files wait a day")
 	require.Empty(t, l.missing())
+}
+
+// tell prints what a run was started for; a short one says it in the log.
+func tell(t *testing.T, text string) {
+	if *maintainFor < 10*time.Second {
+		t.Log(text)
+		return
+	}
+	fmt.Print(text)
 }
 
 func sorted(lines []string) []string { slices.Sort(lines); return lines }
@@ -223,27 +229,31 @@ func widest(a, b etl.TableShape) etl.TableShape {
 }
 
 // read scans the table and looks for what it shows among the states.
-func (s *stream) read(ctx context.Context, reader *icebergsink.Sink, table etl.Table) error {
+func (s *stream) read(ctx context.Context, reader *icebergsink.Sink, table etl.Table, c *course) {
 	var lines []string
 	began := time.Now()
 	for rec, err := range reader.Scan(ctx, table.Name) {
 		if err != nil {
-			if time.Since(began) > table.Maintenance.SnapshotAge {
-				return nil // that is what the age says
+			if took := time.Since(began); took <= table.Maintenance.SnapshotAge {
+				c.failed(fmt.Errorf("scan of %v: %w", took, err))
+				return
 			}
-			return fmt.Errorf("scan of %v: %w", time.Since(began), err)
+			c.mu.Lock()
+			c.outlived++ // that is what the age says
+			c.mu.Unlock()
+			return
 		}
 		for i := range int(rec.NumRows()) {
 			lines = append(lines, rec.Column(0).ValueStr(i)+"|"+rec.Column(1).ValueStr(i)+"|"+rec.Column(2).ValueStr(i))
 		}
 	}
+	c.scanned(time.Since(began))
 	slices.Sort(lines)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.states[strings.Join(lines, "\n")] {
-		return fmt.Errorf("a reader saw %d rows that no load left so", len(lines))
+		c.failed(fmt.Errorf("a reader saw %d rows that no load left so", len(lines)))
 	}
-	return nil
 }
 
 // missing lists files that a retained snapshot refers to and that are not there.

@@ -69,14 +69,19 @@ type span struct {
 	typ      etl.Type
 	name     string
 	min, max value
-	// grid marks, for whole numbers, which of 65,536 equal slices of min..max
-	// hold a key, so that files and row groups between the keys are passed over.
+	// grid marks, for whole numbers, which of many equal slices of min..max hold a
+	// key, so that files, row groups and rows between the keys are passed over.
 	grid  bits
 	shift uint
 	known bool
 }
 
-const gridBits = 16
+// A grid has 64 slices for each key, within these bounds: the largest still fits
+// the second cache of a core.
+const (
+	leastGrid = 1 << 16
+	mostGrid  = 1 << 20
+)
 
 func spansOf(keys arrow.RecordBatch, target etl.Target, ids []int) []span {
 	out := make([]span, len(ids))
@@ -107,10 +112,14 @@ func (s *span) measure(a arrow.Array) {
 	if width == 0 {
 		return
 	}
-	for width>>s.shift >= 1<<gridBits {
+	size := uint64(leastGrid)
+	for size < mostGrid && size < 64*uint64(a.Len()) {
+		size *= 2
+	}
+	for width>>s.shift >= size {
 		s.shift++
 	}
-	s.grid = newBits(1 << gridBits)
+	s.grid = newBits(int64(width>>s.shift) + 1)
 	for i := range a.Len() {
 		s.grid.set(s.slice(at(i).n))
 	}

@@ -38,7 +38,7 @@ func (s *Sink) load(ctx context.Context, name string) (*table.Table, error) {
 	}
 	tbl, err := s.cat.LoadTable(ctx, ident)
 	if err != nil {
-		return nil, fmt.Errorf("load table %s: %w", name, err)
+		return nil, fmt.Errorf("load table %s: %w", name, catalogError(err))
 	}
 	return tbl, nil
 }
@@ -85,7 +85,7 @@ func (s *Sink) create(ctx context.Context, target etl.Target) (*table.Table, err
 		return nil, err
 	}
 	if err := s.cat.CreateNamespace(ctx, ns, nil); err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
-		return nil, fmt.Errorf("create namespace of %s: %w", target.Name, err)
+		return nil, fmt.Errorf("create namespace of %s: %w", target.Name, catalogError(err))
 	}
 	if err := s.checkCase(ctx, ns, target.Name); err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (s *Sink) create(ctx context.Context, target etl.Target) (*table.Table, err
 		return s.load(ctx, target.Name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("create table %s: %w", target.Name, err)
+		return nil, fmt.Errorf("create table %s: %w", target.Name, catalogError(err))
 	}
 	return tbl, nil
 }
@@ -105,7 +105,7 @@ func (s *Sink) create(ctx context.Context, target etl.Target) (*table.Table, err
 func (s *Sink) checkNamespace(ctx context.Context, ns table.Identifier, name string) error {
 	others, err := s.cat.ListNamespaces(ctx, ns[:len(ns)-1])
 	if err != nil && !errors.Is(err, catalog.ErrNoSuchNamespace) {
-		return fmt.Errorf("list namespaces beside that of %s: %w", name, err)
+		return fmt.Errorf("list namespaces beside that of %s: %w", name, catalogError(err))
 	}
 	own := strings.Join(ns, ".")
 	for _, other := range others {
@@ -121,7 +121,7 @@ func (s *Sink) checkNamespace(ctx context.Context, ns table.Identifier, name str
 func (s *Sink) checkCase(ctx context.Context, ns table.Identifier, name string) error {
 	for other, err := range s.cat.ListTables(ctx, ns) {
 		if err != nil {
-			return fmt.Errorf("list tables beside %s: %w", name, err)
+			return fmt.Errorf("list tables beside %s: %w", name, catalogError(err))
 		}
 		if full := strings.Join(other, "."); full != name && strings.EqualFold(full, name) {
 			return terminal(fmt.Errorf("table %s: the name differs from that of table %s by case only", name, full))

@@ -12,12 +12,14 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/compute"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/iceberg-go"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/pages"
 )
 
 // filePlan is what the data files of a load have in common.
@@ -33,6 +35,7 @@ type filePlan struct {
 	target int64 // bytes of a file
 	group  int64 // rows of a row group
 	format int
+	pool   *pages.Pool
 }
 
 func newFilePlan(tbl *table.Table, target etl.Target) (*filePlan, error) {
@@ -44,6 +47,7 @@ func newFilePlan(tbl *table.Table, target etl.Target) (*filePlan, error) {
 		ice: ice, spec: tbl.Spec(), props: maps.Clone(tbl.Properties()), format: tbl.Metadata().Version(),
 		target: int64(tbl.Properties().GetInt(table.WriteTargetFileSizeBytesKey, table.WriteTargetFileSizeBytesDefault)),
 		group:  int64(max(1, tbl.Properties().GetInt(table.ParquetRowGroupLimitKey, table.ParquetRowGroupLimitDefault))),
+		pool:   pages.NewPool(),
 	}
 	if p.props == nil {
 		p.props = iceberg.Properties{}
@@ -106,7 +110,7 @@ type fileWriter struct {
 	out    io.WriteCloser
 	buffer *bufio.Writer
 	count  *counter
-	parq   *pqarrow.FileWriter
+	parq   *pages.Writer
 
 	waiting []arrow.RecordBatch
 	rows    int64 // waiting
@@ -118,7 +122,7 @@ func (p *filePlan) begin(fs iceio.WriteFileIO, path string, values map[int]any) 
 		return nil, err
 	}
 	f := &fileWriter{plan: p, path: path, values: values, out: out}
-	f.buffer = bufio.NewWriterSize(out, 1<<20)
+	f.buffer = bufio.NewWriterSize(out, 1<<16) // most writes are longer
 	f.count = &counter{w: f.buffer}
 	return f, nil
 }
@@ -142,18 +146,27 @@ func (f *fileWriter) flush(ctx context.Context) error {
 		}
 	}
 	if f.parq == nil {
-		var err error
-		f.parq, err = pqarrow.NewFileWriter(f.plan.schema, f.count, f.plan.enc.properties(f.plan, f.waiting), pqarrow.DefaultWriterProps())
-		if err != nil {
+		if err := f.open(); err != nil {
 			return err
 		}
 	}
 	for _, rec := range f.waiting {
-		if err := f.parq.WriteBuffered(rec); err != nil {
+		if err := f.parq.Write(rec); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// open begins the Parquet file, as the rows that wait suggest.
+func (f *fileWriter) open() error {
+	props := f.plan.enc.properties(f.plan, f.waiting)
+	schema, err := pqarrow.ToParquet(f.plan.schema, props, pqarrow.DefaultWriterProps())
+	if err != nil {
+		return err
+	}
+	f.parq, err = pages.NewWriter(f.count, schema, props, f.plan.pool)
+	return err
 }
 
 // arrange sorts the rows that wait.
@@ -200,7 +213,7 @@ func (f *fileWriter) size() int64 {
 	if f.parq == nil {
 		return 0
 	}
-	return f.count.n + f.parq.RowGroupTotalCompressedBytes()
+	return f.parq.Size()
 }
 
 // finish completes the file and describes it.
@@ -209,12 +222,7 @@ func (f *fileWriter) finish(ctx context.Context) (iceberg.DataFile, error) {
 		f.abort()
 		return nil, err
 	}
-	out := f.out
-	f.out = nil
-	if err := errors.Join(f.parq.Close(), f.buffer.Flush(), out.Close()); err != nil {
-		return nil, err
-	}
-	meta, err := f.parq.FileMetadata()
+	meta, err := f.end()
 	if err != nil {
 		return nil, err
 	}
@@ -224,9 +232,21 @@ func (f *fileWriter) finish(ctx context.Context) (iceberg.DataFile, error) {
 	})
 }
 
+// end completes the file.
+func (f *fileWriter) end() (*metadata.FileMetaData, error) {
+	out := f.out
+	f.out = nil
+	meta, err := f.parq.Close()
+	f.parq.Release()
+	return meta, errors.Join(err, f.buffer.Flush(), out.Close())
+}
+
 // abort closes the file, which is of no use any more.
 func (f *fileWriter) abort() {
 	f.drop()
+	if f.parq != nil {
+		f.parq.Release()
+	}
 	if f.out != nil {
 		_ = f.out.Close()
 	}

@@ -2,6 +2,7 @@ package catalogsink
 
 import (
 	"fmt"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -58,7 +59,7 @@ func newEncodings(tbl *table.Table, files *iceberg.Schema, sensitive map[string]
 		parquet.WithBatchSize(number(table.ParquetPageRowLimitKey, table.ParquetPageRowLimitDefault)),
 		parquet.WithDictionaryPageSizeLimit(number(table.ParquetDictSizeBytesKey, table.ParquetDictSizeBytesDefault)),
 		parquet.WithMaxBloomFilterBytes(number(table.ParquetBloomFilterMaxBytesKey, table.ParquetBloomFilterMaxBytesDefault)),
-		parquet.WithDictionaryDefault(false),
+		parquet.WithDictionaryDefault(false), parquet.WithStoreDecimalAsInteger(true), parquet.WithCreatedBy(createdBy()),
 	}
 	e.plain = !isTrue(props.Get(propDictionary, "true"))
 	for i, f := range tbl.Schema().Fields() {
@@ -76,6 +77,21 @@ func newEncodings(tbl *table.Table, files *iceberg.Schema, sensitive map[string]
 	var err error
 	e.delta, e.split, err = readers(props[PropReaders])
 	return e, err
+}
+
+// createdBy names the writer in the form that Parquet's Java readers parse:
+// without it they distrust statistics.
+func createdBy() string {
+	const module = "github.com/tidemark-data/etl"
+	version := "0.0.0"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range append(info.Deps, &info.Main) {
+			if m.Path == module && strings.HasPrefix(m.Version, "v") {
+				version = m.Version[1:]
+			}
+		}
+	}
+	return "tidemark version " + version
 }
 
 var codecs = map[string]compress.Compression{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 
 	"github.com/tidemark-data/etl"
@@ -18,13 +19,24 @@ type conflictError struct{ err error }
 func (e *conflictError) Error() string   { return e.err.Error() }
 func (e *conflictError) Unwrap() []error { return []error{etl.ErrConflict, e.err} }
 
+// isConflict reports whether another attempt is worth making.
 func isConflict(err error) bool {
 	var c *conflictError
-	return errors.As(err, &c)
+	return errors.As(err, &c) && etl.OutcomeOf(err) != etl.Terminal
 }
 
+// refusedError is a commit that the catalog refuses for good. Its client may
+// have asked twice, and only the second answer be known: so it also is
+// ErrUnknownCommit, which has the sink look for the load and keep the files.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string   { return e.err.Error() }
+func (e *refusedError) Unwrap() []error { return []error{terminal(e.err), etl.ErrUnknownCommit} }
+
 // commitError classifies the error of a commit: a conflict, after which nothing
-// was changed, or an unknown outcome. iceberg-go tells a stale base by text
+// was changed, a refusal, or an unknown outcome: timeouts, throttling, answers
+// 5xx and broken connections, also those before the catalog did anything, as the
+// look for the load tells them apart. iceberg-go tells a stale base by text
 // only (it does not wrap ErrCommitFailed), and the SQLite drivers share no
 // error type but the text.
 func commitError(err error) error {
@@ -34,11 +46,51 @@ func commitError(err error) error {
 	text := err.Error()
 	switch {
 	case errors.Is(err, table.ErrCommitFailed), errors.Is(err, table.ErrCommitDiverged),
-		strings.Contains(text, "requirement failed"), isBusy(err):
+		strings.Contains(text, "requirement failed"), isBusy(err), codeOf(err) == "ConcurrentModificationException":
 		return &conflictError{err}
+	case etl.OutcomeOf(err) == etl.Terminal:
+		return &refusedError{err}
+	case hintOf(err) != "":
+		return &refusedError{catalogError(err)}
+	case errors.Is(err, catalog.ErrNoSuchTable), errors.Is(err, catalog.ErrNoSuchNamespace):
+		return &refusedError{fmt.Errorf("%w (the table went away under the load)", err)}
 	default:
 		return fmt.Errorf("%w: %w", etl.ErrUnknownCommit, err)
 	}
+}
+
+// catalogError makes refusals of a catalog terminal, with a hint.
+func catalogError(err error) error {
+	if hint := hintOf(err); hint != "" {
+		return terminal(fmt.Errorf("%w (%s)", err, hint))
+	}
+	return err
+}
+
+// codeOf is the code of an error of a service of AWS, or empty. The method is
+// that of APIError in github.com/aws/smithy-go, which is not imported for it.
+func codeOf(err error) string {
+	var coded interface{ ErrorCode() string }
+	if errors.As(err, &coded) {
+		return coded.ErrorCode()
+	}
+	return ""
+}
+
+// hintOf says what to do about an error that will not go away by itself; empty
+// for all others.
+func hintOf(err error) string {
+	switch codeOf(err) {
+	case "AccessDenied", "AccessDeniedException", "UnauthorizedException", "GlueEncryptionException":
+		return "the catalog refuses the caller: check its IAM policy, the Lake Formation grants and the catalog's KMS key"
+	case "EntityNotFoundException":
+		return "the table or its database went away"
+	case "ValidationException", "InvalidInputException":
+		return "the catalog does not take the table as it is declared"
+	case "ResourceNumberLimitExceededException":
+		return "a quota of the catalog is used up: have it raised, or remove what is old"
+	}
+	return ""
 }
 
 // isBusy reports whether a SQLite catalog was locked by another writer for

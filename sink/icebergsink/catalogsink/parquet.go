@@ -23,7 +23,7 @@ const readBatch = 16384
 // parquetFile is an open Parquet file. Row groups can be read concurrently.
 type parquetFile struct {
 	*file.Reader
-	in    io.Closer
+	in    iceio.File
 	path  string
 	first []int64 // position of each row group's first row
 

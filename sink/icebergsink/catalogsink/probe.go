@@ -40,6 +40,7 @@ type keyScan struct {
 	list    *listing
 	part    *etl.Part
 	spans   []span
+	sieve   int // key column whose span tells most rows apart from the keys, or -1
 	places  *partitions
 	keys    []readColumn
 	wants   []readColumn
@@ -65,6 +66,7 @@ func (w *work) locator(part *etl.Part) (locator, error) {
 		k.keys, ids[i] = append(k.keys, c), c.id
 	}
 	k.spans = spansOf(part.Keys(), w.target, ids)
+	k.sieve = sieveOf(k.spans)
 	k.places = partitionsOf(w.tbl, w.list, part.Keys(), ids)
 	names := part.Wants()
 	k.late = len(names) < len(w.target.Columns)
@@ -188,7 +190,7 @@ func (k *keyScan) open(ctx context.Context, f *dataFile, work chan<- chunk) erro
 }
 
 func (k *keyScan) serve(ctx context.Context, work <-chan chunk) error {
-	out := make([]int32, readBatch)
+	var own scratch
 	for {
 		select {
 		case <-ctx.Done():
@@ -197,7 +199,7 @@ func (k *keyScan) serve(ctx context.Context, work <-chan chunk) error {
 			if !ok {
 				return nil
 			}
-			err := k.rowGroup(ctx, c, out)
+			err := k.rowGroup(ctx, c, &own)
 			c.done()
 			if err != nil {
 				return err
@@ -231,32 +233,9 @@ func (k *keyScan) worth(in *parquetFile, rg int) (bool, error) {
 	return true, nil
 }
 
-func (k *keyScan) rowGroup(ctx context.Context, c chunk, out []int32) error {
+func (k *keyScan) rowGroup(ctx context.Context, c chunk, own *scratch) error {
 	m := &match{file: c.f, first: c.in.first[c.rg], found: etl.Found{Base: c.f.seq <= k.base}}
-	find := func(pos int64, got []arrow.Array) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := got[0].Len()
-		if err := k.part.Find(got, out[:n]); err != nil {
-			return err
-		}
-		for i, ordinal := range out[:n] {
-			if ordinal >= 0 {
-				m.positions = append(m.positions, pos+int64(i))
-				m.found.Ordinals = append(m.found.Ordinals, ordinal)
-			}
-		}
-		return nil
-	}
-	leaves, err := c.in.leaves(c.rg, k.keys)
-	switch {
-	case err != nil:
-	case leaves != nil:
-		err = c.in.scan(c.rg, leaves, find)
-	default:
-		err = c.in.read(ctx, c.rg, k.keys, find)
-	}
+	err := k.search(ctx, c, m, own)
 	if err == nil {
 		err = k.live(ctx, m)
 	}
@@ -264,7 +243,7 @@ func (k *keyScan) rowGroup(ctx context.Context, c chunk, out []int32) error {
 		return err
 	}
 	if needless := m.found.Base && k.late; len(k.wants) > 0 && !needless {
-		if m.found.Record, err = k.fetch(ctx, c.in, c.rg, m.positions); err != nil {
+		if m.found.Record, err = k.fetch(ctx, c.in, c.rg, m.positions, &own.leaves); err != nil {
 			return err
 		}
 	}

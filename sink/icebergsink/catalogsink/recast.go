@@ -3,6 +3,7 @@ package catalogsink
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/pages"
 )
 
 // PropWriteMode is a property of a table that says how rows are removed from
@@ -83,6 +85,7 @@ func (w *work) recastFiles(ctx context.Context) error {
 	w.recast = make([]recast, len(files))
 	paths := make([]string, len(files))
 	run := uuid.NewString()
+	slots := newFilters(w.sink.opts.Workers)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(w.sink.opts.Workers)
 	for i, f := range files {
@@ -95,7 +98,7 @@ func (w *work) recastFiles(ctx context.Context) error {
 		paths[i] = own.places.NewDataLocation(fmt.Sprintf("%s%05d-%s-recast.parquet", own.folder(f.Partition()), i, run))
 		w.staged = append(w.staged, paths[i])
 		g.Go(func() (err error) {
-			w.recast[i], err = w.recastFile(gctx, &own, f, paths[i])
+			w.recast[i], err = w.recastFile(gctx, &own, slots, f, paths[i])
 			return err
 		})
 	}
@@ -114,7 +117,7 @@ func (w *work) recastFiles(ctx context.Context) error {
 
 // recastFile writes the rows of a data file that neither a delete file nor the
 // load removes.
-func (w *work) recastFile(ctx context.Context, plan *filePlan, f *dataFile, path string) (_ recast, err error) {
+func (w *work) recastFile(ctx context.Context, plan *filePlan, slots filters, f *dataFile, path string) (recast, error) {
 	dead, err := w.list.deadOf(ctx, f)
 	if err != nil {
 		return recast{}, err
@@ -130,9 +133,43 @@ func (w *work) recastFile(ctx context.Context, plan *filePlan, f *dataFile, path
 	if left == 0 {
 		return recast{old: f}, nil
 	}
+	in, err := openFile(w.fs, f)
+	if err != nil {
+		return recast{}, err
+	}
+	defer in.close()
+	if in.NumRows() != f.Count() {
+		return recast{}, terminal(fmt.Errorf("data file %s has %d rows, its manifest says %d", f.FilePath(), in.NumRows(), f.Count()))
+	}
+	df, err := w.rewrite(ctx, plan, slots, f, in, without, path)
+	if err != nil {
+		return recast{}, err
+	}
+	if df.Count() != left {
+		return recast{}, fmt.Errorf("%w: %s has %d rows left, %d were written", etl.ErrAccounting, f.FilePath(), left, df.Count())
+	}
+	return recast{f, df}, nil
+}
+
+// rewrite copies pages where it can, otherwise rows.
+func (w *work) rewrite(ctx context.Context, plan *filePlan, slots filters, f *dataFile, in *parquetFile, without bits, path string) (iceberg.DataFile, error) {
+	p, err := w.newPageRecast(plan, in, without)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil {
+		df, err := p.write(ctx, slots, f, path)
+		if !errors.Is(err, pages.ErrForeign) {
+			return df, err
+		}
+	}
+	return w.rewriteRows(ctx, plan, f, in, without, path)
+}
+
+func (w *work) rewriteRows(ctx context.Context, plan *filePlan, f *dataFile, in *parquetFile, without bits, path string) (_ iceberg.DataFile, err error) {
 	out, err := plan.begin(w.fs, path, f.Partition())
 	if err != nil {
-		return recast{}, fmt.Errorf("create %s: %w", path, err)
+		return nil, fmt.Errorf("create %s: %w", path, err)
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -142,31 +179,21 @@ func (w *work) recastFile(ctx context.Context, plan *filePlan, f *dataFile, path
 			out.abort()
 		}
 	}()
-	if err := w.copyRows(ctx, plan, f, without, out); err != nil {
-		return recast{}, err
+	if err := w.copyRows(ctx, plan, in, without, out); err != nil {
+		return nil, err
 	}
 	df, err := out.finish(ctx)
 	if err != nil {
-		return recast{}, fmt.Errorf("write %s: %w", path, err)
+		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
-	if df.Count() != left {
-		return recast{}, fmt.Errorf("%w: %s has %d rows left, %d were written", etl.ErrAccounting, f.FilePath(), left, df.Count())
-	}
-	return recast{f, df}, nil
+	return df, nil
 }
 
 // copyRows hands the rows of a data file to out, but for those of without.
-func (w *work) copyRows(ctx context.Context, plan *filePlan, f *dataFile, without bits, out *fileWriter) error {
-	in, err := openFile(w.fs, f)
-	if err != nil {
-		return err
-	}
-	defer in.close()
-	if in.NumRows() != f.Count() {
-		return terminal(fmt.Errorf("data file %s has %d rows, its manifest says %d", f.FilePath(), in.NumRows(), f.Count()))
-	}
+func (w *work) copyRows(ctx context.Context, plan *filePlan, in *parquetFile, without bits, out *fileWriter) error {
 	cols := make([]readColumn, len(w.target.Columns))
 	for i, c := range w.target.Columns {
+		var err error
 		if cols[i], err = w.column(c.Name); err != nil {
 			return err
 		}

@@ -1,0 +1,95 @@
+package torture
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// mode is a way in which tables are written, or in which the engine works.
+type mode struct {
+	name  string
+	props map[string]string
+	tiny  bool // a memory budget of one byte, so that everything spills
+}
+
+var allModes = []mode{
+	{name: "merge-on-read"},
+	{name: "copy-on-write", props: map[string]string{"tidemark.write-mode": "copy-on-write"}},
+	{name: "auto", props: map[string]string{"tidemark.write-mode": "auto"}},
+	{name: "v3", props: map[string]string{"format-version": "3"}},
+	{name: "tiny", tiny: true},
+}
+
+var (
+	modeNames = flag.String("modes", "", "`list` of modes for the tables over Iceberg; empty is all: merge-on-read, copy-on-write, auto, v3, tiny")
+	property  = map[string]string{}
+)
+
+func init() {
+	flag.Func("property", "a property of all tables, as `name=value`; may be repeated", func(s string) error {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return errors.New("not of the form name=value")
+		}
+		property[name] = value
+		return nil
+	})
+}
+
+// modes are those of -modes.
+func modes(t *testing.T) (out []mode) {
+	if *modeNames == "" {
+		return allModes
+	}
+	for name := range strings.SplitSeq(*modeNames, ",") {
+		i := slices.IndexFunc(allModes, func(m mode) bool { return m.name == name })
+		if i < 0 {
+			t.Fatalf("there is no mode %q", name)
+		}
+		out = append(out, allModes[i])
+	}
+	return out
+}
+
+// properties are those of tables in the mode.
+func (m mode) properties() map[string]string {
+	out := maps.Clone(property)
+	maps.Copy(out, m.props)
+	return out
+}
+
+// account is what ran, for the end of the output.
+var account struct {
+	sync.Mutex
+	lines []string
+}
+
+// enter notes how many histories of a test ran since a time, and how many failed.
+func enter(t *testing.T, histories, failed int, since time.Time) {
+	account.Lock()
+	defer account.Unlock()
+	name := strings.TrimPrefix(t.Name(), "Test")
+	account.lines = append(account.lines, fmt.Sprintf("%-44s %6d histories %3d failed %8.1f s", name, histories, failed, time.Since(since).Seconds()))
+}
+
+// TestMain plays fewer histories with -short, which is for the race detector.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		*seeds, *lakes = (*seeds+2)/3, (*lakes+1)/2
+	}
+	code := m.Run()
+	slices.Sort(account.lines)
+	for _, line := range account.lines {
+		fmt.Println(line)
+	}
+	os.Exit(code)
+}
