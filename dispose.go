@@ -10,6 +10,8 @@ import (
 // ledger is done with for now, as it is configured to: moves, tags or deletes
 // them. It is told of Applied, Failed and Skipped files.
 type Disposer interface {
+	// Disposes reports whether there is anything to do with files of a status.
+	Disposes(status FileStatus) bool
 	// Dispose is called after the ledger holds the status, and again if its
 	// outcome was lost. It must leave alone any other content of the location, and
 	// return nil where the content is gone or dealt with already.
@@ -28,14 +30,16 @@ const disposalLimit = 1000
 
 // due keeps the disposals of a state in step with the status of a record.
 func (v *view) due(r *FileRecord) {
-	if !v.disposes {
+	if v.disposes == nil {
 		return
 	}
 	id := r.ID()
 	list := slices.DeleteFunc(slices.Clone(v.state.Disposals), func(d Disposal) bool { return d.File.ID() == id })
 	switch r.Status {
 	case Applied, Failed, Skipped:
-		list = append(list, Disposal{r.File, r.Status})
+		if v.disposes(r.Status) {
+			list = append(list, Disposal{r.File, r.Status})
+		}
 	}
 	if over := len(list) - disposalLimit; over > 0 {
 		list = list[over:]

@@ -194,7 +194,9 @@ func (r *Runner) transition(ctx context.Context, t *Table, fence int64, q FileQu
 			return err
 		}
 		v := newView(*t, st, records, r.cfg.Now())
-		_, v.disposes = r.cfg.Source.(Disposer)
+		if d, ok := r.cfg.Source.(Disposer); ok {
+			v.disposes = d.Disposes
+		}
 		if err := fn(v); err != nil {
 			return err
 		}

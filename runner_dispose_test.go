@@ -18,6 +18,8 @@ type tidySource struct {
 	fail  error
 }
 
+func (s *tidySource) Disposes(etl.FileStatus) bool { return true }
+
 func (s *tidySource) Dispose(_ context.Context, f etl.File, status etl.FileStatus) error {
 	if s.fail == nil {
 		s.heard = append(s.heard, string(status)+" "+f.Location)

@@ -21,7 +21,7 @@ type view struct {
 	entries []Entry
 	now     time.Time
 	// disposes is set where the source tidies up.
-	disposes bool
+	disposes func(FileStatus) bool
 }
 
 // live are the statuses of records that a transition may touch besides those

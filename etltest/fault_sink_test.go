@@ -134,6 +134,8 @@ type tidying struct {
 	disposed int
 }
 
+func (s *tidying) Disposes(etl.FileStatus) bool { return true }
+
 func (s *tidying) Dispose(context.Context, etl.File, etl.FileStatus) error {
 	s.disposed++
 	return nil

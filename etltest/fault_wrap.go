@@ -64,6 +64,8 @@ type faultDisposer struct {
 	d   etl.Disposer
 }
 
+func (f *faultDisposer) Disposes(status etl.FileStatus) bool { return f.d.Disposes(status) }
+
 func (f *faultDisposer) Dispose(ctx context.Context, file etl.File, status etl.FileStatus) error {
 	return f.inj.scope().call("source.Dispose", func() error { return f.d.Dispose(ctx, file, status) })
 }
