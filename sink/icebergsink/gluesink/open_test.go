@@ -99,7 +99,7 @@ func TestConfigIsChecked(t *testing.T) {
 		{"warehouse: not of the form", func(c *gluesink.Config) { c.Warehouse = "s3:///warehouse" }},
 		{"warehouse: readers", func(c *gluesink.Config) { c.Warehouse = "s3://lake/a b" }},
 		{"warehouse: readers", func(c *gluesink.Config) { c.Warehouse = "s3://lake/a//b" }},
-		{"side location", func(c *gluesink.Config) { c.SideLocation = "/tmp" }},
+		{"side location", func(c *gluesink.Config) { c.SideLocation = "/folder" }},
 		{"s3 endpoint", func(c *gluesink.Config) { c.S3Endpoint = "localhost:9000" }},
 		{"encryption: a key needs", func(c *gluesink.Config) { c.Encryption.KMSKey = "k" }},
 		{"encryption: the algorithm", func(c *gluesink.Config) { c.Encryption.Algorithm = "rot13" }},

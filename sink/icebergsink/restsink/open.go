@@ -18,7 +18,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog/rest"
 	"github.com/apache/iceberg-go/table"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -138,10 +137,7 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("restsink: %w", err)
 	}
-	aws, props := cfg.storage().Config(), iceberg.Properties{}
-	if cfg.AWS.Credentials != nil {
-		props = cfg.storage().Properties()
-	}
+	aws, props := cfg.storage().Config(), cfg.storage().Properties()
 	inner, err := rest.NewCatalog(ctx, "tidemark", cfg.URI, append(cfg.options(aws), rest.WithAdditionalProps(props))...)
 	if err != nil {
 		return nil, fmt.Errorf("restsink: open the catalog: %w", classify(err))

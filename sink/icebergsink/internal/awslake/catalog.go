@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/apache/iceberg-go"
@@ -70,14 +71,15 @@ func (s Storage) Config() aws.Config {
 // Properties are the storage's settings as iceberg-go's file IO reads them; the
 // credentials are not among them, they go by the context.
 func (s Storage) Properties() iceberg.Properties {
-	props := iceberg.Properties{iceio.S3Region: s.AWS.Region}
+	props := iceberg.Properties{}
+	if s.AWS.Region != "" {
+		props[iceio.S3Region] = s.AWS.Region
+	}
 	if s.Endpoint != "" {
 		props[iceio.S3EndpointURL] = s.Endpoint
 	}
-	if s.PathStyle {
-		props[iceio.S3ForceVirtualAddressing] = "false"
-	} else {
-		props[iceio.S3ForceVirtualAddressing] = "true"
+	if s.Endpoint != "" || s.PathStyle { // else the catalog may know better
+		props[iceio.S3ForceVirtualAddressing] = strconv.FormatBool(!s.PathStyle)
 	}
 	return props
 }

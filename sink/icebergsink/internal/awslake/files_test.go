@@ -164,7 +164,7 @@ func TestMissingFile(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	_, err = f.Open("s3://nobucket/none")
 	require.Error(t, err)
-	_, err = f.Open("/etc/passwd")
+	_, err = f.Open("/folder/file")
 	require.ErrorContains(t, err, "not a location in S3")
 }
 
