@@ -15,7 +15,7 @@ import (
 
 const (
 	// sampleRows is how many rows the choice of a file's encodings rests on.
-	sampleRows = 4096
+	sampleRows = 8192
 
 	// PropReaders is a property of a table that names the oldest reader of its
 	// files, as in "iceberg>=1.11" (the version of Iceberg's own library that
@@ -152,26 +152,38 @@ func (e *encodings) properties(p *filePlan, sample []arrow.RecordBatch) *parquet
 }
 
 // repeats reports whether a column repeats its values so often that a
-// dictionary pays: it costs time for each value, and is given up if it grows.
+// dictionary pays: it costs time for each value, and is given up if it grows. The
+// first half of the sample tells of most columns. For those with some thousand
+// values the second half does, by how few of its values are new.
 func repeats(sample []arrow.RecordBatch, column int) bool {
 	seen := map[value]struct{}{}
-	rows, text := 0, false
+	rows, half := 0, 0
+	share := 8 // one row in so many may be a new value
 	for _, rec := range sample {
 		a := rec.Column(column)
 		at := valuesOf(a)
 		if at == nil {
 			return false
 		}
-		text = text || arrow.IsBaseBinary(a.DataType().ID())
+		if arrow.IsBaseBinary(a.DataType().ID()) {
+			share = 2
+		}
 		for i := 0; i < a.Len() && rows < sampleRows; i++ {
+			if rows == sampleRows/2 {
+				if half = len(seen); half*share <= rows {
+					return true
+				} else if half*8 > rows*7 {
+					return false
+				}
+			}
 			if a.IsValid(i) {
 				seen[at(i)] = struct{}{}
 			}
 			rows++
 		}
 	}
-	if text {
-		return len(seen)*2 <= rows
+	if rows > sampleRows/2 {
+		return (len(seen)-half)*share <= rows-sampleRows/2
 	}
-	return len(seen)*8 <= rows
+	return len(seen)*share <= rows
 }

@@ -233,11 +233,12 @@ func (s *Sink) Fence(ctx context.Context, target etl.Target, fence int64) error 
 		if err == nil {
 			return nil
 		}
-		// An unknown outcome is looked at like a conflict: the fence is there or not.
-		if !isConflict(err) && !errors.Is(err, etl.ErrUnknownCommit) {
+		last = err
+		// An unknown outcome is looked at like a conflict: the fence is there or
+		// not. A refusal can be the second answer to a commit that went through.
+		if !isConflict(err) && !errors.Is(err, etl.ErrUnknownCommit) || etl.OutcomeOf(err) == etl.Terminal && attempt > 0 {
 			return err
 		}
-		last = err
 	}
 	return fmt.Errorf("table %s: fence: gave up after %d attempts: %w", target.Name, s.opts.Attempts, last)
 }
