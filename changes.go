@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -57,6 +58,11 @@ type Changes struct {
 	key    *rowkey.Codec
 	order  *rowkey.Codec // nil without ordering columns
 	shown  *rowkey.Codec // of the orders that rows of the table show; nil if they show none
+
+	// optimistic lets a full load be read in one pass; unsorted is set once that
+	// has failed.
+	optimistic bool
+	unsorted   atomic.Bool
 }
 
 // ChangesConfig is what [NewChanges] needs. Runners make their changes
@@ -74,7 +80,8 @@ type ChangesConfig struct {
 	// Progress, if not nil, is told how many rows of a file were read in which pass.
 	Progress func(location string, pass int, rows int64)
 
-	shared *budget // of a Runner, in place of Budget
+	shared  *budget // of a Runner, in place of Budget
+	onePass bool    // try to read a full load in one pass
 }
 
 // NewChanges returns the changes that the files of a load bring to a table.
@@ -91,7 +98,7 @@ func NewChanges(cfg ChangesConfig) (*Changes, error) {
 	}
 	c := &Changes{
 		table: t, target: target, load: cfg.Load, source: cfg.Source, format: t.Format,
-		budget: cfg.shared, temp: cfg.TempDir, notify: cfg.Progress, seed: rowkey.NewSeed(),
+		budget: cfg.shared, temp: cfg.TempDir, notify: cfg.Progress, seed: rowkey.NewSeed(), optimistic: cfg.onePass,
 	}
 	if c.format == nil {
 		return nil, fmt.Errorf("table %s: no format", t.Name)
@@ -138,6 +145,10 @@ func codec(columns Columns, names []string) (*rowkey.Codec, error) {
 // next one is asked for.
 func (c *Changes) Parts(ctx context.Context) iter.Seq2[*Part, error] {
 	return func(yield func(*Part, error) bool) {
+		if c.onePass() {
+			yield(c.streamPart(), nil)
+			return
+		}
 		g, err := c.budget.open(ctx)
 		if err != nil {
 			yield(nil, err)
@@ -179,13 +190,19 @@ type Part struct {
 	all    *history // or that
 	read   int64    // rows of the part's keys
 	defers *deferred
+	whole  bool // there is no other part
+	stream bool // the keys are not known before the rows are read
 
 	once   sync.Once
 	record arrow.RecordBatch // key columns, by ordinal
 }
 
-// Len is the number of distinct keys; ordinals run from 0 to Len()-1.
+// Len is the number of distinct keys; ordinals run from 0 to Len()-1. A full load
+// whose rows come in the order of their keys has none.
 func (p *Part) Len() int { return p.keys.Len() }
+
+// Whole reports whether the part is the only one.
+func (p *Part) Whole() bool { return p.whole || p.stream }
 
 // Keys returns the keys: row i holds the key of ordinal i, in the columns
 // Target.Key.

@@ -11,7 +11,9 @@ import (
 // parts yields what the pass has read.
 func (k *keyPass) parts(ctx context.Context, yield func(*Part, error) bool) {
 	if k.spill == nil {
-		yield(k.part(k.read), nil)
+		p := k.part(k.read)
+		p.whole = true
+		yield(p, nil)
 		return
 	}
 	s, err := k.shelves()

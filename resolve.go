@@ -11,7 +11,7 @@ import (
 )
 
 // Resolution is what becomes of the keys of a part. Rows must be drained before
-// the other methods are called.
+// the other methods are called, except Expected and Removes.
 type Resolution struct {
 	part       *Part
 	exists     []bool // by key; nil for a full load
@@ -53,9 +53,12 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 	if p.c.load.Kind != Full {
 		r.exists = make([]bool, p.Len())
 	}
-	if p.latest != nil {
+	switch {
+	case p.stream:
+		r.settlement = newStream(r)
+	case p.latest != nil:
 		r.settlement = newContest(r)
-	} else {
+	default:
 		r.settlement = newReplay(r)
 	}
 	for _, f := range c.Rows {
@@ -127,6 +130,12 @@ func (r *Resolution) Rows(ctx context.Context) iter.Seq2[arrow.RecordBatch, erro
 		if d := r.part.defers; d != nil && !d.last {
 			return
 		}
+		if s, ok := r.settlement.(*stream); ok {
+			if err := s.run(ctx, func(b arrow.RecordBatch) bool { return yield(b, nil) }); err != nil {
+				yield(nil, err)
+			}
+			return
+		}
 		w := newWinners(r)
 		defer w.close()
 		if err := w.run(ctx, func(b arrow.RecordBatch) bool { return yield(b, nil) }); err != nil {
@@ -135,8 +144,22 @@ func (r *Resolution) Rows(ctx context.Context) iter.Seq2[arrow.RecordBatch, erro
 	}
 }
 
+// Expected is how many rows Rows will yield at most, before they are drained;
+// negative if that is not known.
+func (r *Resolution) Expected() int64 {
+	d := r.part.defers
+	switch {
+	case r.part.stream:
+		return -1
+	case d != nil && !d.last:
+		return 0
+	}
+	return r.counts.Inserted + r.counts.Updated
+}
+
 // Removes reports whether the committed row of the key must go: because a row of
-// Rows replaces it, or because the key leaves the table.
+// Rows replaces it, or because the key leaves the table. It may be called at any
+// time, from several goroutines.
 func (r *Resolution) Removes(ordinal int32) bool {
 	return r.exists != nil && r.exists[ordinal] && r.settlement.changed(ordinal)
 }

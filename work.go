@@ -94,7 +94,7 @@ func (r *Runner) attempts(ctx context.Context, t *Table, load Load) (Receipt, er
 }
 
 func (r *Runner) apply(ctx context.Context, t *Table, load Load) (Receipt, error) {
-	cfg := ChangesConfig{Table: *t, Load: load, Source: r.cfg.Source, TempDir: r.cfg.TempDir, shared: r.cfg.budget}
+	cfg := ChangesConfig{Table: *t, Load: load, Source: r.cfg.Source, TempDir: r.cfg.TempDir, shared: r.cfg.budget, onePass: true}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	if f := r.cfg.Observer.Progress; f != nil {
@@ -109,6 +109,9 @@ func (r *Runner) apply(ctx context.Context, t *Table, load Load) (Receipt, error
 		return Receipt{}, WithOutcome(Terminal, err)
 	}
 	receipt, err := r.cfg.Sink.Apply(ctx, changes.target, load, changes)
+	if err != nil && changes.unsorted.Load() { // one pass did not do
+		receipt, err = r.cfg.Sink.Apply(ctx, changes.target, load, changes)
+	}
 	if err == nil && receipt.LoadID != load.ID {
 		err = WithOutcome(Terminal, fmt.Errorf("sink answered for load %s", printable(receipt.LoadID)))
 	}

@@ -57,12 +57,15 @@ func (c *cache) csv(ctx context.Context, s gen.Spec) (string, error) {
 	if s.Changes > 0 {
 		name = fmt.Sprintf("changes-%d-of-%d-deletes%d-seed%d.csv", s.Changes, s.Base, s.DeletePercent, s.Seed)
 	}
+	if s.Scattered {
+		name = "scattered-" + name
+	}
 	file := filepath.Join(c.dir, "data", name)
 	if _, err := os.Stat(file); err == nil {
 		return file, nil
 	}
 	args := []string{"gen", "-seed", fmt.Sprint(s.Seed), "-base", fmt.Sprint(s.Base), "-changes", fmt.Sprint(s.Changes),
-		"-deletes", fmt.Sprint(s.DeletePercent), "-o", file + ".part"}
+		"-deletes", fmt.Sprint(s.DeletePercent), fmt.Sprintf("-scattered=%v", s.Scattered), "-o", file + ".part"}
 	if err := runQuiet(ctx, c.self, args...); err != nil {
 		return "", err
 	}

@@ -177,6 +177,7 @@ func genCommand(ctx context.Context, args []string, out io.Writer) error {
 	fs.Int64Var(&s.Base, "base", 1_000_000, "rows of the table")
 	changes := fs.Int64("changes", 0, "changes to it; 0 writes the table itself")
 	deletes := fs.Uint64("deletes", 2, "per cent of changes to the table's rows that are deletes")
+	fs.BoolVar(&s.Scattered, "scattered", false, "a full load whose keys come in no order")
 	file := fs.String("o", "", "file")
 	if err := fs.Parse(args); err != nil {
 		return err

@@ -31,9 +31,15 @@ func memoryCommand(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *full > 0 {
-		s := gen.Spec{Seed: 3, Base: *full}
+	for _, scattered := range []bool{false, true} {
+		if *full == 0 {
+			break
+		}
+		s := gen.Spec{Seed: 3, Base: *full, Scattered: scattered}
 		w := work{name: fmt.Sprintf("full load, %s rows made on the fly, budget %d MiB", short(*full), *budget>>20), data: orders(), full: true, spec: &s}
+		if scattered {
+			w.name += ", keys in no order"
+		}
 		if err := memoryRun(ctx, c, f, w, *budget, target{Must: 512}, out); err != nil {
 			return err
 		}

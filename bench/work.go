@@ -46,9 +46,12 @@ func (z sizes) works() []work {
 		return work{name: name, data: o, base: z.base, mode: mode, spec: &s, changes: n, targets: targets}
 	}
 	fullSpec := gen.Spec{Seed: 1, Base: z.full}
+	scattered := gen.Spec{Seed: 1, Base: z.full, Scattered: true}
 	return []work{
 		{name: "full load, " + short(z.full) + " rows", data: o, full: true, spec: &fullSpec, changes: z.full,
 			targets: map[string]target{"duckdb": {1.0, 0.8}}},
+		{name: "full load, " + short(z.full) + " rows, keys in no order", data: o, full: true, spec: &scattered, changes: z.full,
+			targets: map[string]target{"duckdb": {}}},
 		change(short(z.changes)+" changes into "+short(z.base)+", merge-on-read", z.changes, 2, "",
 			map[string]target{"duckdb": {0.7, 0.5}, "spark": {0.2, 0}}),
 		change(short(z.small)+" changes into "+short(z.base)+", merge-on-read", z.small, 2, "",

@@ -38,6 +38,9 @@ class Engine:
     def aggregate(self, columns):
         """Count, minima and maxima of the columns, as one Arrow row; None without SQL."""
 
+    def lineage(self, key):
+        """The key, id and last change of each row; None if that is not shown."""
+
     def notes(self):
         """What else there is to say in the end."""
         return []
@@ -98,6 +101,9 @@ class DuckDB(SQL):
     def read(self):
         return self.arrow(f"SELECT * FROM {self.source}")
 
+    def lineage(self, key):
+        return self.arrow(f"SELECT {ident(key)}, _row_id, _last_updated_sequence_number FROM {self.source}")
+
     def literal(self, typ, text):
         if typ == "binary":
             return f"from_hex('{text}')"
@@ -148,7 +154,8 @@ class Spark(SQL):
 
     def open(self, table):
         # Small files are read together, which saves tasks.
-        self.session.read.format("iceberg").option("file-open-cost", "1").load(table["metadata"]).createOrReplaceTempView("t")
+        self.frame = self.session.read.format("iceberg").option("file-open-cost", "1").load(table["metadata"])
+        self.frame.createOrReplaceTempView("t")
         self.source = "t"
 
     def arrow(self, sql):
@@ -164,6 +171,9 @@ class Spark(SQL):
 
     def read(self):
         return self.arrow("SELECT * FROM t")
+
+    def lineage(self, key):
+        return self.frame.select(key, "_row_id", "_last_updated_sequence_number").toArrow()
 
     def literal(self, typ, text):
         if typ == "binary":

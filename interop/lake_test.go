@@ -39,6 +39,7 @@ type check struct {
 	Features   []string `json:"features,omitempty"`
 	Sensitive  []string `json:"sensitive,omitempty"`
 	Sort       []string `json:"sort,omitempty"`
+	Lineage    string   `json:"lineage,omitempty"`
 }
 
 type column struct {

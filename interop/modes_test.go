@@ -33,6 +33,8 @@ var (
 	copied  = map[string]string{writeMode: "copy-on-write"}
 	either  = map[string]string{writeMode: "auto"}
 	version = map[string]string{"format-version": "3"}
+	both    = map[string]string{"format-version": "3", writeMode: "copy-on-write"}
+	any3    = map[string]string{"format-version": "3", writeMode: "auto"}
 	newest  = map[string]string{"tidemark.readers": "iceberg>=1.11"}
 )
 
@@ -71,8 +73,14 @@ func (l *lake) modes() {
 }
 
 func (l *lake) copyOnWrite() {
-	for name, change := range map[string]func(*etl.Table){"copy_on_write": nil, "copy_on_write_region": byRegion} {
-		s := l.moded(name, copied, change)
+	for name, how := range map[string]struct {
+		props  map[string]string
+		change func(*etl.Table)
+	}{
+		"copy_on_write": {copied, nil}, "copy_on_write_region": {copied, byRegion},
+		"copy_on_write_version3": {both, nil}, "copy_on_write_version3_region": {both, byRegion},
+	} {
+		s := l.moded(name, how.props, how.change)
 		m := newMaker(201, s.decl.Columns, 400)
 		s.full(m.fullLoad()...)
 		first := s.files(iceberg.EntryContentData)
@@ -84,6 +92,10 @@ func (l *lake) copyOnWrite() {
 		}
 		require.Empty(l.t, s.files(iceberg.EntryContentPosDeletes))
 		require.NotSubset(l.t, paths(s.files(iceberg.EntryContentData)), paths(first))
+		if how.props["format-version"] == "3" {
+			s.checkLineage(s.lineage(), "2 more changes")
+			continue
+		}
 		s.check("2 more changes")
 	}
 }
@@ -217,7 +229,8 @@ func (l *lake) sorted() {
 // be, and then changed again.
 func (l *lake) maintained() {
 	for name, props := range map[string]map[string]string{
-		"merge_on_read": nil, "copy_on_write": copied, "auto": either, "version3": version, "readers": newest,
+		"merge_on_read": nil, "copy_on_write": copied, "auto": either, "readers": newest,
+		"version3": version, "copy_on_write_version3": both, "auto_version3": any3,
 	} {
 		s := l.moded("maintained_"+name, props, func(t *etl.Table) {
 			byRegion(t)
@@ -232,6 +245,10 @@ func (l *lake) maintained() {
 			s.changes(m.changeFile(50))
 		}
 		before := len(s.files(iceberg.EntryContentData))
+		var lineage map[int64][2]int64
+		if props["format-version"] == "3" {
+			lineage = s.lineage()
+		}
 		time.Sleep(10 * time.Millisecond)
 		rep, err := s.runner.Maintain(l.t.Context(), s.decl.Name)
 		require.NoError(l.t, err)
@@ -242,14 +259,27 @@ func (l *lake) maintained() {
 			require.Positive(l.t, rep.MergedManifests)
 		}
 		s.sort = s.decl.Sort
-		s.check("1 maintained")
-		var features []string
-		if props["format-version"] == "3" {
-			features = []string{deletionVectors}
-		}
-		s.changes(m.changeFile(80), m.changeFile(20))
-		s.check("2 changes to that", features...)
+		s.changedOnTop(m, lineage)
 	}
+}
+
+// changedOnTop checks the table after its maintenance, and after changes to that.
+// Lineage is that of its rows before, in format version 3.
+func (s *story) changedOnTop(m *maker, lineage map[int64][2]int64) {
+	files := [][]etltest.Change{m.changeFile(80), m.changeFile(20)}
+	if lineage == nil {
+		s.check("1 maintained")
+		s.changes(files...)
+		s.check("2 changes to that")
+		return
+	}
+	s.checkLineage(lineage, "1 maintained")
+	s.changes(files...)
+	var features []string
+	if len(s.files(iceberg.EntryContentPosDeletes)) > 0 {
+		features = append(features, deletionVectors)
+	}
+	s.checkLineage(s.lineage(), "2 changes to that", features...)
 }
 
 // files are the live files of the table.

@@ -17,6 +17,8 @@ TABLES.json is {"tables": [...]}, each table with
     features    optional names of what a reader has to know, as in limits.py
     sensitive   optional names of columns that must have no bounds
     sort        optional names of columns that the rows of a file are sorted by
+    lineage     optional path of a file with {key: [row id, last updated]}, for a
+                table of format version 3 with one key column
 
 One line is printed for each table. The exit code is 1 if one differs, and also
 if an engine reads right what limits.py says it does not.
@@ -176,6 +178,21 @@ def check_aggregate(engine, table, rows):
             raise Different(f"min and max of {c['name']} are {have}, expected {want}")
 
 
+def check_lineage(engine, table):
+    """Ids of rows and when they were last changed, where the engine shows them."""
+    if not table.get("lineage"):
+        return
+    got = engine.lineage(table["key"][0])
+    if got is None:
+        return
+    have = sorted((str(k), [i, n]) for k, i, n in zip(*(got.column(c).to_pylist() for c in range(3))))
+    with open(table["lineage"], encoding="utf-8") as f:
+        want = sorted(json.load(f).items())
+    if have != want:
+        wrong = [(h, w) for h, w in zip(have, want) if h != w][:4]
+        raise Different(f"lineage of {len(have)} rows, expected {len(want)}; the first that differ: {wrong}")
+
+
 def check(engine, table, known):
     """Returns the numbers of rows and of filtered counts compared."""
     rows = load_rows(table)
@@ -185,6 +202,7 @@ def check(engine, table, known):
     got = engine.read()
     check_schema(engine, table, got)
     check_rows(table, want, got)
+    check_lineage(engine, table)
     check_aggregate(engine, table, rows)
     return len(rows), check_counts(engine, table, rows, known)
 

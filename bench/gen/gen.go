@@ -18,6 +18,8 @@ type Spec struct {
 	Hits     int64 `json:"hits,omitempty"`
 	// DeletePercent of the changes to the table's keys are deletes.
 	DeletePercent uint64 `json:"delete_percent,omitempty"`
+	// Scattered has the keys of a full load come in no order.
+	Scattered bool `json:"scattered,omitempty"`
 }
 
 // Rows is the number of rows of the file.
@@ -96,6 +98,8 @@ func New(s Spec) *Maker {
 	m := &Maker{spec: s}
 	if s.Changes > 0 {
 		m.slots = newPermutation(uint64(s.Changes), mix(s.Seed+1))
+	}
+	if s.Changes > 0 || s.Scattered {
 		m.keys = newPermutation(uint64(s.Base), mix(s.Seed+2))
 	}
 	return m
@@ -103,6 +107,9 @@ func New(s Spec) *Maker {
 
 // Key returns key and ordering value of row i, counted from 0.
 func (m *Maker) Key(i int64) (id, updatedAt int64) {
+	if m.spec.Changes == 0 && m.spec.Scattered {
+		return int64(m.keys.at(uint64(i))) + 1, baseTime + i*1000
+	}
 	if m.spec.Changes == 0 {
 		return i + 1, baseTime + i*1000
 	}

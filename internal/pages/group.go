@@ -3,7 +3,9 @@ package pages
 import (
 	"errors"
 	"fmt"
+	"iter"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
@@ -70,6 +72,35 @@ func (g *Group) Chunk(codec compress.Compression) (*ChunkWriter, error) {
 	g.open = &ChunkWriter{g: g, desc: g.w.schema.Column(g.next), codec: codec, start: g.w.out.n}
 	g.next++
 	return g.open, nil
+}
+
+// Encode makes the next chunk of the values in arrays, which have as many as the
+// row group has rows, in the encoding that the properties of the Writer say.
+func (g *Group) Encode(arrays iter.Seq[arrow.Array]) error {
+	w := g.w
+	switch {
+	case w.err != nil:
+		return w.err
+	case g.open != nil:
+		return errors.New("a column chunk is still open")
+	case g.next >= len(w.cols):
+		return fmt.Errorf("%w: the schema has only %d columns", ErrRefused, len(w.cols))
+	}
+	col := w.cols[g.next]
+	tools := w.pool.tools()
+	defer w.pool.putTools(tools)
+	for arr := range arrays {
+		if err := col.write(tools, arr, 0, arr.Len()); err != nil {
+			return w.fail(err)
+		}
+	}
+	if !col.begun {
+		return w.fail(fmt.Errorf("column %s: %w: no values for a row group of %d rows", col.path, ErrRefused, g.rows))
+	}
+	if err := col.flush(tools); err != nil {
+		return w.fail(err)
+	}
+	return g.column(tools, col)
 }
 
 // Close ends the row group, all of whose chunks must have been closed.

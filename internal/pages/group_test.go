@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"testing"
 
@@ -64,28 +65,93 @@ func copyGroup(t *testing.T, w *Writer, source []byte, rg int) {
 	require.NoError(t, err)
 	require.Error(t, w.Write(nil))
 	for i := range meta.NumColumns() {
-		chunk := chunkOf(t, source, rg, i)
-		c, err := g.Chunk(chunk.Compression())
-		require.NoError(t, err)
-		at := chunk.DataPageOffset()
-		if chunk.HasDictionaryPage() {
-			at = chunk.DictionaryPageOffset()
-		}
-		for end := at + chunk.TotalCompressedSize(); at < end; {
-			h, n, err := ReadHeader(source[at:end])
-			require.NoError(t, err)
-			at += int64(n)
-			require.NoError(t, c.Page(h, source[at:at+int64(h.Compressed)]))
-			at += int64(h.Compressed)
-		}
-		stats, err := chunk.Statistics()
-		require.NoError(t, err)
-		require.NoError(t, c.Close(Stats{
-			HasBounds: stats.HasMinMax(), Min: stats.EncodeMin(), Max: stats.EncodeMax(),
-			HasNulls: stats.HasNullCount(), Nulls: stats.NullCount(),
-		}))
+		copyChunk(t, g, source, rg, i)
 	}
 	require.NoError(t, g.Close())
+}
+
+func copyChunk(t *testing.T, g *Group, source []byte, rg, i int) {
+	chunk := chunkOf(t, source, rg, i)
+	c, err := g.Chunk(chunk.Compression())
+	require.NoError(t, err)
+	at := chunk.DataPageOffset()
+	if chunk.HasDictionaryPage() {
+		at = chunk.DictionaryPageOffset()
+	}
+	for end := at + chunk.TotalCompressedSize(); at < end; {
+		h, n, err := ReadHeader(source[at:end])
+		require.NoError(t, err)
+		at += int64(n)
+		require.NoError(t, c.Page(h, source[at:at+int64(h.Compressed)]))
+		at += int64(h.Compressed)
+	}
+	stats, err := chunk.Statistics()
+	require.NoError(t, err)
+	require.NoError(t, c.Close(Stats{
+		HasBounds: stats.HasMinMax(), Min: stats.EncodeMin(), Max: stats.EncodeMax(),
+		HasNulls: stats.HasNullCount(), Nulls: stats.NullCount(),
+	}))
+}
+
+// TestEncode makes some columns of a row group from arrays and copies the others.
+func TestEncode(t *testing.T) {
+	schema := everyType()
+	rec := randomRows(rand.New(rand.NewPCG(15, 16)), schema, shape{rows: 3000, nulls: 0.2, distinct: 300, long: 40})
+	source := writeOwn(t, schema, parquetProps(parquet.WithMaxRowGroupLength(1700)), rec)
+	var buf bytes.Buffer
+	w := newWriter(t, &buf, schema, parquetProps(parquet.WithDataPageSize(2000)))
+	require.NoError(t, w.Write(rec))
+	from := int64(0)
+	for rg := range 2 {
+		to := min(from+1700, rec.NumRows())
+		g, err := w.BeginGroup(to - from)
+		require.NoError(t, err)
+		for i := range schema.NumFields() {
+			if i%2 == 0 {
+				copyChunk(t, g, source, rg, i)
+				continue
+			}
+			require.NoError(t, g.Encode(inParts(rec.Column(i), from, to)))
+		}
+		require.NoError(t, g.Close())
+		from = to
+	}
+	_, err := w.Close()
+	require.NoError(t, err)
+	requireRows(t, buf.Bytes(), schema, rec, rec)
+}
+
+func inParts(a arrow.Array, from, to int64) iter.Seq[arrow.Array] {
+	return func(yield func(arrow.Array) bool) {
+		for ; from < to; from += 600 {
+			part := array.NewSlice(a, from, min(from+600, to))
+			defer part.Release()
+			if !yield(part) {
+				return
+			}
+		}
+	}
+}
+
+func TestEncodeRefuses(t *testing.T) {
+	schema, rec := oneColumn(t, arrow.PrimitiveTypes.Int64, false, []int64{1, 2, 3})
+	_, texts := oneColumn(t, arrow.BinaryTypes.String, false, []string{"a", "b", "c"})
+	for name, bad := range map[string]iter.Seq[arrow.Array]{
+		"none": inParts(rec.Column(0), 0, 0), "few": inParts(rec.Column(0), 0, 2), "texts": inParts(texts.Column(0), 0, 3),
+	} {
+		w := newWriter(t, io.Discard, schema, parquetProps())
+		require.NoError(t, w.Write(rec))
+		g, err := w.BeginGroup(3)
+		require.NoError(t, err)
+		require.ErrorIs(t, g.Encode(bad), ErrRefused, name)
+		_, err = w.Close()
+		require.Error(t, err, name)
+	}
+	w := newWriter(t, io.Discard, schema, parquetProps())
+	g, err := w.BeginGroup(3)
+	require.NoError(t, err)
+	require.NoError(t, g.Encode(inParts(rec.Column(0), 0, 3)))
+	require.ErrorIs(t, g.Encode(inParts(rec.Column(0), 0, 3)), ErrRefused, "no column is left")
 }
 
 func TestGroupRefuses(t *testing.T) {

@@ -25,11 +25,13 @@ var allModes = []mode{
 	{name: "copy-on-write", props: map[string]string{"tidemark.write-mode": "copy-on-write"}},
 	{name: "auto", props: map[string]string{"tidemark.write-mode": "auto"}},
 	{name: "v3", props: map[string]string{"format-version": "3"}},
+	{name: "copy-on-write on v3", props: map[string]string{"format-version": "3", "tidemark.write-mode": "copy-on-write"}},
+	{name: "auto on v3", props: map[string]string{"format-version": "3", "tidemark.write-mode": "auto"}},
 	{name: "tiny", tiny: true},
 }
 
 var (
-	modeNames = flag.String("modes", "", "`list` of modes for the tables over Iceberg; empty is all: merge-on-read, copy-on-write, auto, v3, tiny")
+	modeNames = flag.String("modes", "", "`list` of modes for the tables over Iceberg; empty is all: merge-on-read, copy-on-write, auto, v3, copy-on-write on v3, auto on v3, tiny")
 	property  = map[string]string{}
 )
 

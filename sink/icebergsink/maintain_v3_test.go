@@ -10,23 +10,6 @@ import (
 	"github.com/tidemark-data/etl"
 )
 
-// rowIDs scans a table of format version 3: the id of each row, by its key.
-func (l *lake) rowIDs() map[string]string {
-	l.t.Helper()
-	_, batches, err := l.iceberg().Scan(icetable.WithRowLineage()).ToArrowRecords(l.t.Context())
-	require.NoError(l.t, err)
-	out := map[string]string{}
-	for rec, err := range batches {
-		require.NoError(l.t, err)
-		at := rec.Schema().FieldIndices("_row_id")
-		require.Len(l.t, at, 1)
-		for i := range int(rec.NumRows()) {
-			out[rec.Column(0).ValueStr(i)] = rec.Column(at[0]).ValueStr(i)
-		}
-	}
-	return out
-}
-
 // In format version 3 rows keep their ids, and base and changes stay apart.
 func TestMaintainVersion3(t *testing.T) {
 	t.Parallel()
@@ -39,7 +22,7 @@ func TestMaintainVersion3(t *testing.T) {
 	for i := range 5 {
 		l.apply(etl.Incremental, append(many(200+i*10, 210+i*10, "c"), upd(i, "change", 50), delAt(10+i, 60))...)
 	}
-	ids := l.rowIDs()
+	ids := l.lineage()
 	require.Len(t, ids, 145)
 	opts := eager()
 	opts.Manifests = 2
@@ -47,14 +30,14 @@ func TestMaintainVersion3(t *testing.T) {
 	require.Len(t, rep.Commits, 2)
 	require.Equal(t, 2, rep.After.DataFiles, fmt.Sprintf("%+v", rep))
 	require.Zero(t, rep.After.DeleteFiles)
-	require.Equal(t, ids, l.rowIDs())
+	require.Equal(t, ids, l.lineage())
 
 	r := l.apply(etl.Incremental, upd(1, "late", 49), upd(11, "late", 59), upd(50, "beats base", 1), del(60))
 	require.Equal(t, int64(2), r.Counts.Superseded)
 	require.Contains(t, l.rows(), "50|beats base|1")
-	ids = l.rowIDs()
+	ids = l.lineage()
 	l.maintain(opts)
-	require.Equal(t, ids, l.rowIDs())
+	require.Equal(t, ids, l.lineage())
 	require.Empty(t, l.deletes())
 }
 
@@ -69,10 +52,15 @@ func TestMaintainAfterAnUpgrade(t *testing.T) {
 	l.commitForeign(func(tx *icetable.Transaction) { require.NoError(t, tx.UpgradeFormatVersion(3)) })
 	l.apply(etl.Incremental, append(many(50, 60, "c"), upd(4, "c", 1), del(11))...)
 	l.apply(etl.Incremental, append(many(60, 70, "d"), upd(5, "d", 1), del(12))...)
+	ids := l.lineage()
+	require.NotContains(t, fmt.Sprint(ids), "null")
 	l.maintain(eager())
+	require.Equal(t, ids, l.lineage())
 	require.Empty(t, l.deletes())
 	require.Len(t, l.rows(), 55)
 	l.apply(etl.Incremental, upd(5, "e", 1), del(60))
 	l.maintain(eager())
 	require.Len(t, l.rows(), 54)
+	delete(ids, "5")
+	requireKept(t, ids, l.lineage(), 53)
 }

@@ -14,6 +14,8 @@ func modes() []mode {
 		{"copy-on-write", map[string]string{"tidemark.write-mode": "copy-on-write"}},
 		{"auto", map[string]string{"tidemark.write-mode": "auto"}},
 		{"v3", map[string]string{"format-version": "3"}},
+		{"copy-on-write on v3", map[string]string{"format-version": "3", "tidemark.write-mode": "copy-on-write"}},
+		{"auto on v3", map[string]string{"format-version": "3", "tidemark.write-mode": "auto"}},
 	}
 }
 

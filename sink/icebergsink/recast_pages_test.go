@@ -2,6 +2,7 @@ package icebergsink_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -51,29 +52,44 @@ func storedRows(rnd *rand.Rand, n int) (rows []row) {
 func TestCopyOnWriteByPages(t *testing.T) {
 	t.Parallel()
 	for name, props := range stored {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			rnd := rand.New(rand.NewPCG(1, uint64(len(name))))
-			rows := storedRows(rnd, 2000)
-			l := newLake(t, storedTable("copy-on-write", props))
-			l.apply(etl.Full, rows...)
-			for round, share := range []int{200, 3, 2} {
-				var gone, left []row
-				for i, r := range rows {
-					if run := i > 300 && i < 500; rnd.IntN(share) == 0 || round == 1 && run {
-						gone = append(gone, row{"op": "D", "int": r["int"]})
-					} else {
-						left = append(left, r)
-					}
-				}
-				rows = left
-				l.apply(etl.Incremental, gone...)
-				anew := newLake(t, storedTable("copy-on-write", props))
-				anew.apply(etl.Full, left...)
-				require.Equal(t, anew.rows(), l.rows())
-				sameFacts(t, anew.entries(iceberg.EntryContentData), l.entries(iceberg.EntryContentData))
+		for _, version := range []string{"2", "3"} {
+			t.Run(name+" in version "+version, func(t *testing.T) {
+				t.Parallel()
+				copyOnWriteByPages(t, name, version, props)
+			})
+		}
+	}
+}
+
+func copyOnWriteByPages(t *testing.T, name, version string, props map[string]string) {
+	props = maps.Clone(props)
+	props["format-version"] = version
+	rnd := rand.New(rand.NewPCG(1, uint64(len(name))))
+	rows := storedRows(rnd, 2000)
+	l := newLake(t, storedTable("copy-on-write", props))
+	l.apply(etl.Full, rows...)
+	for round, share := range []int{200, 3, 2} {
+		var gone, left []row
+		for i, r := range rows {
+			if run := i > 300 && i < 500; rnd.IntN(share) == 0 || round == 1 && run {
+				gone = append(gone, row{"op": "D", "int": r["int"]})
+			} else {
+				left = append(left, r)
 			}
-		})
+		}
+		rows = left
+		var before map[string]string
+		if version == "3" {
+			before = l.lineage()
+		}
+		l.apply(etl.Incremental, gone...)
+		if version == "3" {
+			requireKept(t, before, l.lineage(), len(left))
+		}
+		anew := newLake(t, storedTable("copy-on-write", props))
+		anew.apply(etl.Full, left...)
+		require.Equal(t, anew.rows(), l.rows())
+		sameFacts(t, anew.entries(iceberg.EntryContentData), l.entries(iceberg.EntryContentData))
 	}
 }
 

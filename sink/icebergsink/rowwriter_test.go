@@ -135,7 +135,7 @@ func TestFilesOfATargetSize(t *testing.T) {
 	table := people()
 	table.Properties = map[string]string{icetable.WriteTargetFileSizeBytesKey: "6000", icetable.ParquetRowGroupLimitKey: "1000"}
 	l := newLake(t, table)
-	r := l.apply(etl.Full, many(0, 20000, "some name of a person that is not too short ")...)
+	r := l.apply(etl.Full, many(0, 40000, "some name of a person that is not too short ")...)
 	files := l.entries(iceberg.EntryContentData)
 	require.Greater(t, len(files), 3)
 	require.Equal(t, len(files), r.FilesWritten)
@@ -143,7 +143,7 @@ func TestFilesOfATargetSize(t *testing.T) {
 	for _, f := range files {
 		total += f.Count()
 	}
-	require.Equal(t, int64(20000), total)
+	require.Equal(t, int64(40000), total)
 }
 
 // Rows of a row group are in the table's sort order.

@@ -75,14 +75,3 @@ func TestVectorsAfterAnUpgrade(t *testing.T) {
 	r = l.apply(etl.Incremental, upd(3, "d", 1), upd(12, "d", 1), del(13))
 	require.Equal(t, etl.Counts{Read: 3, Inserted: 2, Deleted: 1, RowsBefore: 16, RowsAfter: 17}, r.Counts)
 }
-
-func TestVersion3IsNotWrittenAnew(t *testing.T) {
-	t.Parallel()
-	table := version3(people())
-	table.Properties["tidemark.write-mode"] = "copy-on-write"
-	l := newLake(t, table)
-	load, changes := l.land(etl.Full, ins(1, "a", 1))
-	_, err := l.sink.Apply(t.Context(), l.target(), load, changes)
-	require.Equal(t, etl.Terminal, etl.OutcomeOf(err))
-	require.ErrorContains(t, err, "version 2 only")
-}

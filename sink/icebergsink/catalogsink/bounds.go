@@ -94,6 +94,20 @@ func spansOf(keys arrow.RecordBatch, target etl.Target, ids []int) []span {
 }
 
 func (s *span) measure(a arrow.Array) {
+	switch a := a.(type) {
+	case *array.Int32:
+		measure(s, a.Int32Values())
+		return
+	case *array.Int64:
+		measure(s, a.Int64Values())
+		return
+	case *array.Date32:
+		measure(s, a.Date32Values())
+		return
+	case *array.Timestamp:
+		measure(s, a.TimestampValues())
+		return
+	}
 	at := valuesOf(a)
 	if at == nil || a.Len() == 0 {
 		return
@@ -108,20 +122,32 @@ func (s *span) measure(a arrow.Array) {
 			s.max = v
 		}
 	}
-	width := uint64(s.max.n) - uint64(s.min.n)
+}
+
+// measure is the same for whole numbers, of which it makes a grid.
+func measure[T ~int32 | ~int64](s *span, values []T) {
+	if len(values) == 0 {
+		return
+	}
+	lo, hi := values[0], values[0]
+	for _, v := range values {
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	s.known, s.min.n, s.max.n = true, int64(lo), int64(hi)
+	width := uint64(hi) - uint64(lo)
 	if width == 0 {
 		return
 	}
 	size := uint64(leastGrid)
-	for size < mostGrid && size < 64*uint64(a.Len()) {
+	for size < mostGrid && size < 64*uint64(len(values)) {
 		size *= 2
 	}
 	for width>>s.shift >= size {
 		s.shift++
 	}
 	s.grid = newBits(int64(width>>s.shift) + 1)
-	for i := range a.Len() {
-		s.grid.set(s.slice(at(i).n))
+	for _, v := range values {
+		s.grid.set(s.slice(int64(v)))
 	}
 }
 

@@ -3,7 +3,6 @@ package catalogsink
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -238,7 +237,7 @@ func (f *fileWriter) end() (*metadata.FileMetaData, error) {
 	f.out = nil
 	meta, err := f.parq.Close()
 	f.parq.Release()
-	return meta, errors.Join(err, f.buffer.Flush(), out.Close())
+	return meta, publish(out, f.buffer, err)
 }
 
 // abort closes the file, which is of no use any more.
@@ -248,6 +247,29 @@ func (f *fileWriter) abort() {
 		f.parq.Release()
 	}
 	if f.out != nil {
-		_ = f.out.Close()
+		giveUp(f.out)
+		f.out = nil
 	}
+}
+
+// publish closes a file of which the rest is in buffer, unless err has spoilt it.
+func publish(out io.Closer, buffer *bufio.Writer, err error) error {
+	if err == nil {
+		err = buffer.Flush()
+	}
+	if err != nil {
+		giveUp(out)
+		return err
+	}
+	return out.Close()
+}
+
+// giveUp closes a file that is not complete. Storage that publishes files when
+// they are closed may have another way to end them.
+func giveUp(out io.Closer) {
+	if upload, ok := out.(interface{ Abort() }); ok {
+		upload.Abort()
+		return
+	}
+	_ = out.Close() // the caller has the cause
 }

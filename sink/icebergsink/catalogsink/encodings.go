@@ -131,7 +131,7 @@ func (e *encodings) properties(p *filePlan, sample []arrow.RecordBatch) *parquet
 	for i, f := range p.schema.Fields() {
 		dict, forced := e.forced[f.Name]
 		if !forced {
-			dict = !e.plain && repeats(sample, i)
+			dict = !e.plain && f.Name != iceberg.RowIDColumnName && repeats(sample, i)
 		}
 		if dict {
 			props = append(props, parquet.WithDictionaryFor(f.Name, true))

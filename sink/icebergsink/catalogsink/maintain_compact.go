@@ -7,8 +7,6 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 
@@ -50,11 +48,7 @@ func (u *upkeep) rewriteAll(ctx context.Context, sets []rewrite) error {
 	var old []iceberg.DataFile
 	var seq int64
 	for _, set := range sets {
-		write := u.rewrite
-		if u.tbl.Metadata().Version() > 2 {
-			write = u.rewriteWithIDs
-		}
-		if err := write(ctx, set); err != nil {
+		if err := u.rewrite(ctx, set); err != nil {
 			u.work.discard()
 			return fmt.Errorf("table %s: %s: %w", u.target.Name, stepCompact, err)
 		}
@@ -90,9 +84,35 @@ func (u *upkeep) rewriteAll(ctx context.Context, sets []rewrite) error {
 	return nil
 }
 
-// rewrite writes the rows of a set that are not deleted, and counts them.
+// rewrite writes the rows of a set that are not deleted, and counts them. Rows
+// with ids keep them, apart from those of files that have none yet.
 func (u *upkeep) rewrite(ctx context.Context, set rewrite) error {
-	rows, err := u.work.newRowWriter(ctx)
+	var plain, numbered []*dataFile
+	for _, f := range set.files {
+		if f.hasRowIDs() {
+			numbered = append(numbered, f)
+		} else {
+			plain = append(plain, f)
+		}
+	}
+	before := len(u.work.data)
+	for i, files := range [][]*dataFile{plain, numbered} {
+		if len(files) == 0 {
+			continue
+		}
+		if err := u.rewriteFiles(ctx, files, i == 1); err != nil {
+			return err
+		}
+	}
+	written := int64(0)
+	for _, df := range u.work.data[before:] {
+		written += df.Count()
+	}
+	return set.account(written)
+}
+
+func (u *upkeep) rewriteFiles(ctx context.Context, files []*dataFile, lineage bool) error {
+	rows, err := u.work.newRowWriter(ctx, lineage)
 	if err != nil {
 		return err
 	}
@@ -103,24 +123,20 @@ func (u *upkeep) rewrite(ctx context.Context, set rewrite) error {
 		rows.busy = u.sink.opts.Workers
 	}
 	var stopped error
-	for _, f := range set.files {
-		if stopped = u.readLive(ctx, f, rows); stopped != nil {
+	for _, f := range files {
+		if stopped = u.readLive(ctx, f, lineage, rows); stopped != nil {
 			break
 		}
 	}
 	if stopped != nil && !errors.Is(stopped, errStopped) {
 		return stopped
 	}
-	files, err := rows.close()
+	written, err := rows.close()
 	if err = cmp.Or(err, stopped); err != nil {
 		return err
 	}
-	written := int64(0)
-	for _, df := range files {
-		written += df.Count()
-	}
-	u.work.data = append(u.work.data, files...)
-	return set.account(written)
+	u.work.data = append(u.work.data, written...)
+	return nil
 }
 
 func (r rewrite) account(written int64) error {
@@ -130,55 +146,8 @@ func (r rewrite) account(written int64) error {
 	return nil
 }
 
-// rewriteWithIDs is rewrite for tables of format version 3, whose rows keep
-// their ids (Iceberg spec, "Row Lineage"). Files that have none yet, from before
-// an upgrade, are rewritten by themselves.
-func (u *upkeep) rewriteWithIDs(ctx context.Context, set rewrite) error {
-	all, err := u.tbl.Scan().PlanFiles(ctx)
-	if err != nil {
-		return err
-	}
-	tasks := map[string]table.FileScanTask{}
-	for _, task := range all {
-		tasks[task.File.FilePath()] = task
-	}
-	var groups [2]table.CompactionTaskGroup
-	for _, f := range set.files {
-		task, ok := tasks[f.FilePath()]
-		switch {
-		case !ok:
-			return fmt.Errorf("data file %s is not in the scan of its table", f.FilePath())
-		case task.FirstRowID == nil:
-			groups[0].Tasks = append(groups[0].Tasks, task)
-		default:
-			groups[1].Tasks = append(groups[1].Tasks, task)
-		}
-	}
-	written := int64(0)
-	for _, group := range groups {
-		res, err := table.ExecuteCompactionGroup(ctx, u.tbl, group, table.WithCompactionTargetFileSize(u.opts.TargetFileSize),
-			table.WithCompactionScanConcurrency(1), table.WithCompactionArrowBatchSize(compactBatch), table.WithCompactionRecordBatchBufferSize(compactQueue))
-		for _, df := range res.NewDataFiles {
-			u.work.staged = append(u.work.staged, df.FilePath())
-			written += df.Count()
-		}
-		if err != nil {
-			return err
-		}
-		u.work.data = append(u.work.data, res.NewDataFiles...)
-	}
-	return set.account(written)
-}
-
-// compactBatch is how many rows the library is given at a time, compactQueue
-// how many such batches may wait: it bounds neither by bytes.
-const (
-	compactBatch = 4096
-	compactQueue = 8
-)
-
 // readLive hands on the rows of a data file that are not deleted, in order.
-func (u *upkeep) readLive(ctx context.Context, f *dataFile, rows *rowWriter) error {
+func (u *upkeep) readLive(ctx context.Context, f *dataFile, lineage bool, rows *rowWriter) error {
 	dead, err := u.work.list.deadOf(ctx, f)
 	if err != nil {
 		return err
@@ -191,61 +160,15 @@ func (u *upkeep) readLive(ctx context.Context, f *dataFile, rows *rowWriter) err
 	if in.NumRows() != f.Count() {
 		return terminal(fmt.Errorf("data file %s has %d rows, its manifest says %d", f.FilePath(), in.NumRows(), f.Count()))
 	}
-	cols := make([]readColumn, len(u.target.Columns))
-	for i, c := range u.target.Columns {
-		if cols[i], err = u.work.column(c.Name); err != nil {
-			return err
-		}
-	}
-	for rg := range in.NumRowGroups() {
-		err := in.read(ctx, rg, cols, func(pos int64, got []arrow.Array) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			batch, err := u.live(ctx, pos, got, dead)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", f.FilePath(), err)
-			}
-			defer batch.Release()
-			if batch.NumRows() == 0 {
-				return nil
-			}
-			return rows.write(batch)
-		})
+	return u.work.storedRows(ctx, f, in, lineage, func(pos int64, rec arrow.RecordBatch) error {
+		live, err := without(ctx, rec, pos, dead)
 		if err != nil {
-			return err
+			return fmt.Errorf("read %s: %w", f.FilePath(), err)
 		}
-	}
-	return nil
-}
-
-// live drops the deleted rows of a batch that starts at pos.
-func (u *upkeep) live(ctx context.Context, pos int64, got []arrow.Array, dead bits) (arrow.RecordBatch, error) {
-	n := int64(got[0].Len())
-	b := array.NewInt64Builder(memory.DefaultAllocator)
-	defer b.Release()
-	for i := range n {
-		if !dead.has(pos + i) {
-			b.Append(i)
+		defer live.Release()
+		if live.NumRows() == 0 {
+			return nil
 		}
-	}
-	if int64(b.Len()) == n {
-		return array.NewRecordBatch(u.work.schema, got, n), nil
-	}
-	rows := b.NewInt64Array()
-	defer rows.Release()
-	cols := make([]arrow.Array, 0, len(got))
-	defer func() {
-		for _, c := range cols {
-			c.Release()
-		}
-	}()
-	for _, a := range got {
-		c, err := take(ctx, a, rows)
-		if err != nil {
-			return nil, err
-		}
-		cols = append(cols, c)
-	}
-	return array.NewRecordBatch(u.work.schema, cols, int64(rows.Len())), nil
+		return rows.write(live)
+	})
 }

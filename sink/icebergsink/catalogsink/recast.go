@@ -8,8 +8,6 @@ import (
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
@@ -38,7 +36,7 @@ const (
 const autoShare = 0.3
 
 // modeOf prefers what the target declares to what the table was created with.
-func modeOf(target etl.Target, props iceberg.Properties, version int) (writeMode, error) {
+func modeOf(target etl.Target, props iceberg.Properties) (writeMode, error) {
 	declared, ok := target.Properties[PropWriteMode]
 	if !ok {
 		declared = props[PropWriteMode]
@@ -46,9 +44,6 @@ func modeOf(target etl.Target, props iceberg.Properties, version int) (writeMode
 	mode, ok := map[string]writeMode{"": mergeOnRead, "merge-on-read": mergeOnRead, "copy-on-write": copyOnWrite, "auto": autoMode}[declared]
 	if !ok {
 		return 0, terminal(fmt.Errorf("table %s: property %s: %q is not merge-on-read, copy-on-write or auto", target.Name, PropWriteMode, declared))
-	}
-	if mode != mergeOnRead && version > 2 {
-		return 0, terminal(fmt.Errorf("table %s: property %s: %s is for format version 2 only: rows of version 3 have ids, which would have to move with them", target.Name, PropWriteMode, declared))
 	}
 	return mode, nil
 }
@@ -62,7 +57,8 @@ type recast struct {
 // recastFiles writes data files anew where the table's mode says so, and takes
 // their rows out of those that need delete files. The new files keep the
 // partition and the data sequence number of the old ones, and with it whether
-// their rows are those of the full load.
+// their rows are those of the full load. In format version 3 the rows keep their
+// ids.
 func (w *work) recastFiles(ctx context.Context) error {
 	if w.mode == mergeOnRead || len(w.removed) == 0 {
 		return nil
@@ -70,6 +66,12 @@ func (w *work) recastFiles(ctx context.Context) error {
 	plan, err := newFilePlan(w.tbl, w.target)
 	if err != nil {
 		return fmt.Errorf("table %s: %w", w.target.Name, err)
+	}
+	numbered := plan
+	if w.tbl.Metadata().Version() > 2 {
+		if numbered, err = plan.withLineage(); err != nil {
+			return fmt.Errorf("table %s: %w", w.target.Name, err)
+		}
 	}
 	var files []*dataFile
 	for f, positions := range w.removed {
@@ -90,6 +92,9 @@ func (w *work) recastFiles(ctx context.Context) error {
 	g.SetLimit(w.sink.opts.Workers)
 	for i, f := range files {
 		own := *plan
+		if f.hasRowIDs() {
+			own = *numbered
+		}
 		spec := w.tbl.Metadata().PartitionSpecByID(int(f.SpecID()))
 		if spec == nil {
 			return terminal(fmt.Errorf("data file %s is of partition spec %d, which the table does not have", f.FilePath(), f.SpecID()))
@@ -122,14 +127,14 @@ func (w *work) recastFile(ctx context.Context, plan *filePlan, slots filters, f 
 	if err != nil {
 		return recast{}, err
 	}
-	without := newBits(f.Count()).or(dead)
+	gone := newBits(f.Count()).or(dead)
 	for _, pos := range w.removed[f] {
-		if without.has(pos) {
+		if gone.has(pos) {
 			return recast{}, fmt.Errorf("%w: position %d of %s is removed twice", etl.ErrAccounting, pos, f.FilePath())
 		}
-		without.set(pos)
+		gone.set(pos)
 	}
-	left := f.Count() - without.count()
+	left := f.Count() - gone.count()
 	if left == 0 {
 		return recast{old: f}, nil
 	}
@@ -141,7 +146,7 @@ func (w *work) recastFile(ctx context.Context, plan *filePlan, slots filters, f 
 	if in.NumRows() != f.Count() {
 		return recast{}, terminal(fmt.Errorf("data file %s has %d rows, its manifest says %d", f.FilePath(), in.NumRows(), f.Count()))
 	}
-	df, err := w.rewrite(ctx, plan, slots, f, in, without, path)
+	df, err := w.rewrite(ctx, plan, slots, f, in, gone, path)
 	if err != nil {
 		return recast{}, err
 	}
@@ -152,21 +157,21 @@ func (w *work) recastFile(ctx context.Context, plan *filePlan, slots filters, f 
 }
 
 // rewrite copies pages where it can, otherwise rows.
-func (w *work) rewrite(ctx context.Context, plan *filePlan, slots filters, f *dataFile, in *parquetFile, without bits, path string) (iceberg.DataFile, error) {
-	p, err := w.newPageRecast(plan, in, without)
+func (w *work) rewrite(ctx context.Context, plan *filePlan, slots filters, f *dataFile, in *parquetFile, gone bits, path string) (iceberg.DataFile, error) {
+	p, err := w.newPageRecast(plan, f, in, gone)
 	if err != nil {
 		return nil, err
 	}
 	if p != nil {
-		df, err := p.write(ctx, slots, f, path)
+		df, err := p.write(ctx, slots, path)
 		if !errors.Is(err, pages.ErrForeign) {
 			return df, err
 		}
 	}
-	return w.rewriteRows(ctx, plan, f, in, without, path)
+	return w.rewriteRows(ctx, plan, f, in, gone, path)
 }
 
-func (w *work) rewriteRows(ctx context.Context, plan *filePlan, f *dataFile, in *parquetFile, without bits, path string) (_ iceberg.DataFile, err error) {
+func (w *work) rewriteRows(ctx context.Context, plan *filePlan, f *dataFile, in *parquetFile, gone bits, path string) (_ iceberg.DataFile, err error) {
 	out, err := plan.begin(w.fs, path, f.Partition())
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", path, err)
@@ -179,7 +184,10 @@ func (w *work) rewriteRows(ctx context.Context, plan *filePlan, f *dataFile, in 
 			out.abort()
 		}
 	}()
-	if err := w.copyRows(ctx, plan, in, without, out); err != nil {
+	err = w.storedRows(ctx, f, in, f.hasRowIDs(), func(pos int64, rec arrow.RecordBatch) error {
+		return plan.copyRows(ctx, pos, rec, gone, out)
+	})
+	if err != nil {
 		return nil, err
 	}
 	df, err := out.finish(ctx)
@@ -189,63 +197,29 @@ func (w *work) rewriteRows(ctx context.Context, plan *filePlan, f *dataFile, in 
 	return df, nil
 }
 
-// copyRows hands the rows of a data file to out, but for those of without.
-func (w *work) copyRows(ctx context.Context, plan *filePlan, in *parquetFile, without bits, out *fileWriter) error {
-	cols := make([]readColumn, len(w.target.Columns))
-	for i, c := range w.target.Columns {
-		var err error
-		if cols[i], err = w.column(c.Name); err != nil {
-			return err
-		}
-	}
-	for rg := range in.NumRowGroups() {
-		err := in.read(ctx, rg, cols, func(pos int64, got []arrow.Array) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return w.copyBatch(ctx, plan, pos, got, without, out)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *work) copyBatch(ctx context.Context, plan *filePlan, pos int64, got []arrow.Array, without bits, out *fileWriter) error {
-	all := array.NewRecordBatch(w.schema, got, int64(got[0].Len()))
-	defer all.Release()
-	rec, err := plan.shape(all)
+// copyRows hands the rows of a batch that starts at pos to out, but for those
+// that are gone.
+func (p *filePlan) copyRows(ctx context.Context, pos int64, rec arrow.RecordBatch, gone bits, out *fileWriter) error {
+	left, err := without(ctx, rec, pos, gone)
 	if err != nil {
 		return err
 	}
-	defer rec.Release()
-	keep := array.NewInt64Builder(memory.DefaultAllocator)
-	defer keep.Release()
-	keep.Reserve(got[0].Len())
-	for i := range rec.NumRows() {
-		if !without.has(pos + i) {
-			keep.UnsafeAppend(i)
-		}
-	}
-	if int64(keep.Len()) == rec.NumRows() {
-		return out.write(ctx, rec)
-	}
-	if keep.Len() == 0 {
+	defer left.Release()
+	if left.NumRows() == 0 {
 		return nil
 	}
-	rows := keep.NewInt64Array()
-	defer rows.Release()
-	some, err := takeRows(ctx, rec, rows)
+	shaped, err := p.shape(left)
 	if err != nil {
 		return err
 	}
-	defer some.Release()
-	return out.write(ctx, some)
+	defer shaped.Release()
+	return out.write(ctx, shaped)
 }
 
-// commitRecast commits an incremental load that replaces data files.
-func (w *work) commitRecast(ctx context.Context) (*table.Table, error) {
+// commitOwn commits an incremental load that replaces data files or, in format
+// version 3, deletion vectors: a new one holds what the old one and the delete
+// files of its data file say.
+func (w *work) commitOwn(ctx context.Context) (*table.Table, error) {
 	r := w.newRevision()
 	r.add(w.data...)
 	r.add(w.deletes...)
@@ -254,9 +228,15 @@ func (w *work) commitRecast(ctx context.Context) (*table.Table, error) {
 		if c.new != nil {
 			r.adds = append(r.adds, addition{c.new, &c.old.seq})
 		}
-		for _, d := range c.old.deletes {
-			r.gone[d.FilePath()] = true
+		r.dropDeletes(c.old)
+	}
+	if w.tbl.Metadata().Version() > 2 {
+		for f := range w.removed {
+			r.dropDeletes(f)
 		}
+	}
+	if len(w.recast) == 0 {
+		return r.commit(ctx)
 	}
 	idle, err := w.list.idle(ctx, r.gone)
 	if err != nil {
@@ -266,4 +246,15 @@ func (w *work) commitRecast(ctx context.Context) (*table.Table, error) {
 		r.gone[d.FilePath()] = true
 	}
 	return r.commit(ctx)
+}
+
+// dropDeletes drops what says which rows of a data file are deleted, as far as
+// it speaks of that file alone.
+func (r *revision) dropDeletes(f *dataFile) {
+	r.voided[f.FilePath()] = true
+	for _, d := range slices.Concat(f.deletes, f.merged) {
+		if !isVector(d) { // others may be in the same file
+			r.gone[d.FilePath()] = true
+		}
+	}
 }

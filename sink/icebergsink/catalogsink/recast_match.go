@@ -8,13 +8,14 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/arrow-go/v18/parquet/schema"
+	"github.com/apache/iceberg-go"
 
 	"github.com/tidemark-data/etl/internal/pages"
 )
 
 // newPageRecast returns nil for a file that has to take the way through Arrow.
-func (w *work) newPageRecast(plan *filePlan, in *parquetFile, without bits) (*pageRecast, error) {
-	p := &pageRecast{w: w, plan: plan, in: in, without: without, props: plan.enc.properties(plan, nil)}
+func (w *work) newPageRecast(plan *filePlan, f *dataFile, in *parquetFile, gone bits) (*pageRecast, error) {
+	p := &pageRecast{w: w, plan: plan, f: f, in: in, without: gone, props: plan.enc.properties(plan, nil)}
 	// Others may cut long texts short; the format's flag for it cannot be read.
 	writer := in.MetaData().GetCreatedBy()
 	p.exact = strings.HasPrefix(writer, "tidemark ") || strings.HasPrefix(writer, "parquet-go ")
@@ -35,12 +36,15 @@ func (w *work) newPageRecast(plan *filePlan, in *parquetFile, without bits) (*pa
 	}
 	p.schema = schema.NewSchema(root)
 	for rg := range in.NumRowGroups() {
-		for _, at := range p.leaves {
+		for i, at := range p.leaves {
+			if at == made {
+				continue
+			}
 			meta, err := in.MetaData().RowGroup(rg).ColumnChunk(at)
 			if err != nil {
 				return nil, fmt.Errorf("read %s: %w", in.path, err)
 			}
-			if _, ok := in.pagesOf(rg, at, meta); !ok {
+			if _, ok := in.pagesOf(rg, at, meta); !ok || !p.complete(meta, p.schema.Column(i)) {
 				return nil, nil
 			}
 		}
@@ -49,6 +53,19 @@ func (w *work) newPageRecast(plan *filePlan, in *parquetFile, without bits) (*pa
 		}
 	}
 	return p, nil
+}
+
+// made stands for a column that the old file does not have.
+const made = -1
+
+// complete reports whether the pages of a chunk can stand in another file: a row
+// that stores no lineage has that of its place in this one.
+func (p *pageRecast) complete(meta *metadata.ColumnChunkMetaData, col *schema.Column) bool {
+	if !iceberg.IsMetadataColumn(int(col.SchemaNode().FieldID())) {
+		return true
+	}
+	stats, err := p.stats(meta, col)
+	return err == nil && stats.HasNulls && stats.Nulls == 0
 }
 
 // match finds the old file's column for one of the new file, and makes the node
@@ -67,19 +84,23 @@ func (p *pageRecast) match(want *schema.Column) (schema.Node, int) {
 			(have.PhysicalType() != parquet.Types.FixedLenByteArray || have.TypeLength() == want.TypeLength())
 		if !same && !decimal || !sameLogical(have.LogicalType(), want.LogicalType()) || len(want.ColumnPath()) != 1 ||
 			have.SchemaNode().RepetitionType() != node.RepetitionType() || p.props.BloomFilterEnabledFor(want.Path()) {
-			println("MISMATCH", want.Name(), want.String(), have.String(), same, decimal, have.LogicalType().Equals(want.LogicalType()))
 			return nil, 0
 		}
 		length := -1
 		if have.PhysicalType() == parquet.Types.FixedLenByteArray {
 			length = have.TypeLength()
 		}
-		made, err := schema.NewPrimitiveNodeLogical(node.Name(), node.RepetitionType(), want.LogicalType(), have.PhysicalType(), length, id)
+		own, err := schema.NewPrimitiveNodeLogical(node.Name(), node.RepetitionType(), want.LogicalType(), have.PhysicalType(), length, id)
 		if err != nil {
-			println("MISMATCH", want.Name(), want.String(), have.String(), same, decimal, have.LogicalType().Equals(want.LogicalType()))
 			return nil, 0
 		}
-		return made, at
+		return own, at
+	}
+	if iceberg.IsMetadataColumn(int(id)) && p.f.hasRowIDs() {
+		own, err := schema.NewPrimitiveNodeLogical(node.Name(), node.RepetitionType(), want.LogicalType(), want.PhysicalType(), -1, id)
+		if err == nil {
+			return own, made
+		}
 	}
 	return nil, 0
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	mathbits "math/bits"
 
@@ -23,11 +22,12 @@ import (
 type pageRecast struct {
 	w       *work
 	plan    *filePlan
+	f       *dataFile
 	in      *parquetFile
 	without bits
 	props   *parquet.WriterProperties
 	schema  *schema.Schema // of the new file
-	leaves  []int          // by its columns: those of the old file
+	leaves  []int          // by its columns: those of the old file, or made
 	groups  []int          // row groups with rows left
 	exact   bool           // bounds of texts are values of the column
 }
@@ -47,7 +47,9 @@ func newFilters(n int) filters {
 // groupFilter filters one row group at a time.
 type groupFilter struct {
 	filter pages.Filter
-	keep   []byte
+	first  int64 // position of the row group's first row
+	rows   int64
+	keep   []byte // bits of the rows that stay
 	kept   int64
 	chunks []pages.Filtered
 	done   chan error
@@ -56,7 +58,7 @@ type groupFilter struct {
 // write writes the new file. It returns [pages.ErrForeign], wrapped, for a file
 // that turns out to have to take the way through Arrow; what was begun at the
 // path then is to be written over.
-func (p *pageRecast) write(ctx context.Context, slots filters, f *dataFile, path string) (_ iceberg.DataFile, err error) {
+func (p *pageRecast) write(ctx context.Context, slots filters, path string) (_ iceberg.DataFile, err error) {
 	file, err := p.w.fs.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", path, err)
@@ -64,7 +66,7 @@ func (p *pageRecast) write(ctx context.Context, slots filters, f *dataFile, path
 	open := true
 	defer func() {
 		if open {
-			err = errors.Join(err, file.Close())
+			giveUp(file)
 		}
 	}()
 	buffer := bufio.NewWriterSize(file, 1<<20)
@@ -79,12 +81,12 @@ func (p *pageRecast) write(ctx context.Context, slots filters, f *dataFile, path
 	}
 	meta, err := out.Close()
 	open = false
-	if err = errors.Join(err, buffer.Flush(), file.Close()); err != nil {
+	if err = publish(file, buffer, err); err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
 	return table.DataFileFromMetadata(table.DataFileArgs{
 		Schema: p.plan.ice, Spec: p.plan.spec, Format: iceberg.ParquetFile, Metadata: meta, FilePath: path, FileSize: size.n,
-		Content: iceberg.EntryContentData, PartitionValues: f.Partition(), Properties: p.plan.props, FormatVersion: p.plan.format,
+		Content: iceberg.EntryContentData, PartitionValues: p.f.Partition(), Properties: p.plan.props, FormatVersion: p.plan.format,
 	})
 }
 
@@ -109,7 +111,7 @@ func (p *pageRecast) copyGroups(ctx context.Context, slots filters, out *pages.W
 	for s := range queue { // to its end in any case, or filters would be lost
 		err := <-s.done
 		if err == nil && failed == nil {
-			err = s.write(out)
+			err = p.writeGroup(s, out)
 		}
 		slots <- s
 		if err != nil && failed == nil {
@@ -135,6 +137,9 @@ func (p *pageRecast) filter(ctx context.Context, s *groupFilter, rg int) (err er
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if at == made {
+			continue
+		}
 		meta, err := p.in.MetaData().RowGroup(rg).ColumnChunk(at)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", p.in.path, err)
@@ -158,12 +163,12 @@ func (p *pageRecast) filter(ctx context.Context, s *groupFilter, rg int) (err er
 
 // keep marks the rows of a row group that stay.
 func (p *pageRecast) keep(s *groupFilter, rg int) {
-	first, rows := p.in.first[rg], p.in.first[rg+1]-p.in.first[rg]
+	s.first, s.rows = p.in.first[rg], p.in.first[rg+1]-p.in.first[rg]
 	s.keep, s.kept = s.keep[:0], 0
-	for i := int64(0); i < rows; i += 8 {
-		stay := ^p.without.next8(first + i)
-		if rows-i < 8 {
-			stay &= 1<<(rows-i) - 1
+	for i := int64(0); i < s.rows; i += 8 {
+		stay := ^p.without.next8(s.first + i)
+		if s.rows-i < 8 {
+			stay &= 1<<(s.rows-i) - 1
 		}
 		s.keep = append(s.keep, stay)
 		s.kept += int64(mathbits.OnesCount8(stay))
@@ -183,12 +188,19 @@ func (b bits) next8(pos int64) byte {
 	return byte(v)
 }
 
-func (s *groupFilter) write(out *pages.Writer) error {
+func (p *pageRecast) writeGroup(s *groupFilter, out *pages.Writer) error {
 	g, err := out.BeginGroup(s.kept)
 	if err != nil {
 		return err
 	}
-	for i := range s.chunks {
+	for i, at := range p.leaves {
+		if at == made {
+			id := int(p.schema.Column(i).SchemaNode().FieldID())
+			if err := g.Encode(p.f.lineageOf(id, s)); err != nil {
+				return err
+			}
+			continue
+		}
 		c, err := g.Chunk(s.chunks[i].Codec)
 		if err != nil {
 			return err

@@ -16,6 +16,8 @@ const (
 	// laneRows is how many rows the files under way get before another file is
 	// started beside them: small loads stay in one file.
 	laneRows = 131072
+	// laneBytes is the same for input files, where the rows are not counted yet.
+	laneBytes = 16 << 20
 	// laneQueue is how many batches wait for a writer.
 	laneQueue = 4
 	// laneFiles is how many partitions' files one goroutine keeps open.
@@ -36,6 +38,8 @@ type rowWriter struct {
 	lanes  []chan piece
 	busy   int   // goroutines started
 	sent   int64 // rows
+	coming int64 // rows expected, those sent included
+	ended  bool
 	closed bool
 
 	mu    sync.Mutex
@@ -49,8 +53,12 @@ type piece struct {
 	rec  arrow.RecordBatch
 }
 
-func (w *work) newRowWriter(ctx context.Context) (*rowWriter, error) {
+// newRowWriter makes one for new rows, or with lineage for rows of other files.
+func (w *work) newRowWriter(ctx context.Context, lineage bool) (*rowWriter, error) {
 	plan, err := newFilePlan(w.tbl, w.target)
+	if err == nil && lineage {
+		plan, err = plan.withLineage()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", w.target.Name, err)
 	}
@@ -72,7 +80,21 @@ func (w *work) newRowWriter(ctx context.Context) (*rowWriter, error) {
 	return r, nil
 }
 
-// write hands over rows, whose columns are those of the target in its order.
+// expect says how many more rows will come at most, or, with a negative number,
+// that it is not known.
+func (r *rowWriter) expect(n int64) {
+	if n < 0 {
+		bytes := int64(0)
+		for _, f := range r.w.load.Files {
+			bytes += f.Size
+		}
+		n = bytes / laneBytes * laneRows
+	}
+	r.coming += n
+}
+
+// write hands over rows, whose columns are those of the target in its order,
+// with their lineage behind if the writer is for that.
 // The caller keeps its own reference to them.
 func (r *rowWriter) write(rec arrow.RecordBatch) error {
 	rec, err := r.plan.shape(rec)
@@ -81,7 +103,7 @@ func (r *rowWriter) write(rec arrow.RecordBatch) error {
 	}
 	defer rec.Release()
 	if r.parts == nil {
-		if r.busy == 0 || r.busy < r.w.sink.opts.Workers && r.sent >= int64(r.busy)*laneRows {
+		for r.busy == 0 || r.busy < r.w.sink.opts.Workers && max(r.sent, r.coming-1) >= int64(r.busy)*laneRows {
 			r.start(r.lanes[0])
 		}
 		r.sent += rec.NumRows()
@@ -203,16 +225,25 @@ func (r *rowWriter) begin(part int) (*fileWriter, error) {
 	return f, nil
 }
 
+// end says that no more rows will come.
+func (r *rowWriter) end() {
+	if r.ended {
+		return
+	}
+	r.ended = true
+	for _, lane := range r.lanes {
+		close(lane)
+	}
+}
+
 // close waits for the files and gives them out. All files begun are staged, so
 // that they are removed with the attempt if it fails.
 func (r *rowWriter) close() ([]iceberg.DataFile, error) {
 	if r.closed {
 		return nil, nil
 	}
+	r.end()
 	r.closed = true
-	for _, lane := range r.lanes {
-		close(lane)
-	}
 	err := r.group.Wait()
 	r.stop()
 	for _, lane := range r.lanes {

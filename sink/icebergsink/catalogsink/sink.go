@@ -11,7 +11,9 @@
 //     each; beyond, one speaks of all data files of a partition.
 //   - With data files written anew, where the property "tidemark.write-mode"
 //     ([PropWriteMode]) is "copy-on-write", or "auto" for files that lose much.
-//   - With deletion vectors, where the property "format-version" is "3".
+//   - With deletion vectors in place of position-delete files, where the property
+//     "format-version" is "3". Rows that are written anew there keep their ids
+//     (Iceberg spec, "Row Lineage"); a row that a load changes is a new one.
 //
 // A full load replaces all data and delete files in one snapshot. Every
 // snapshot's summary says which load it is, so the tables themselves know where

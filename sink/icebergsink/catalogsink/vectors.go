@@ -87,22 +87,6 @@ func (w *work) writeVectors(ctx context.Context) error {
 	return nil
 }
 
-// commitVectors commits an incremental load of a table of format version 3.
-func (w *work) commitVectors(ctx context.Context) (*table.Table, error) {
-	r := w.newRevision()
-	r.add(w.data...)
-	r.add(w.deletes...)
-	for f := range w.removed {
-		r.voided[f.FilePath()] = true
-		for _, d := range slices.Concat(f.deletes, f.merged) { // the new vector holds what they say
-			if !isVector(d) {
-				r.gone[d.FilePath()] = true
-			}
-		}
-	}
-	return r.commit(ctx)
-}
-
 // commitSwapOwn is commitSwap for tables of format version 3, for which the
 // library's operation asks for row ids that only a commit can give.
 func (w *work) commitSwapOwn(ctx context.Context) (*table.Table, error) {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark-data/etl"
 )
@@ -34,6 +36,7 @@ type work struct {
 	deletes []iceberg.DataFile
 	memory  *orderBook
 	staged  []string // files written that are in no snapshot yet
+	marked  bool     // what takes rows out of data files is written
 	ready   bool     // the rows are written
 }
 
@@ -47,7 +50,7 @@ func newWork(ctx context.Context, s *Sink, tbl *table.Table, past history, targe
 		return nil, terminal(fmt.Errorf("table %s: its storage cannot be written", target.Name))
 	}
 	w := &work{sink: s, tbl: tbl, fs: wfs, past: past, target: target, load: load, removed: map[*dataFile][]int64{}}
-	if w.mode, err = modeOf(target, tbl.Properties(), tbl.Metadata().Version()); err != nil {
+	if w.mode, err = modeOf(target, tbl.Properties()); err != nil {
 		return nil, err
 	}
 	w.list, err = list(ctx, fs, tbl.SnapshotByName(table.MainBranch), s.opts.Workers)
@@ -78,20 +81,7 @@ func (w *work) run(ctx context.Context, changes *etl.Changes) (*table.Table, err
 			return nil, err
 		}
 	}
-	if err := w.recastFiles(ctx); err != nil {
-		return nil, err
-	}
-	write := w.writeDeletes
-	if w.tbl.Metadata().Version() > 2 {
-		write = w.writeVectors
-	}
-	if err := write(ctx); err != nil {
-		return nil, err
-	}
 	if err := w.account(); err != nil {
-		return nil, err
-	}
-	if err := w.memory.write(ctx); err != nil {
 		return nil, err
 	}
 	own := w.tbl.Metadata().Version() > 2
@@ -100,10 +90,8 @@ func (w *work) run(ctx context.Context, changes *etl.Changes) (*table.Table, err
 		return w.commitSwapOwn(ctx)
 	case w.load.Kind == etl.Full:
 		return w.commitSwap(ctx)
-	case own:
-		return w.commitVectors(ctx)
-	case len(w.recast) > 0:
-		return w.commitRecast(ctx)
+	case own, len(w.recast) > 0:
+		return w.commitOwn(ctx)
 	}
 	return w.commitDelta(ctx)
 }
@@ -155,7 +143,7 @@ func (w *work) account() error {
 
 // writeRows runs the changes through the writer, all parts into the same files.
 func (w *work) writeRows(ctx context.Context, changes *etl.Changes) error {
-	rows, err := w.newRowWriter(ctx)
+	rows, err := w.newRowWriter(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -164,10 +152,38 @@ func (w *work) writeRows(ctx context.Context, changes *etl.Changes) error {
 	if cause != nil && !errors.Is(cause, errStopped) {
 		return cause
 	}
+	rows.end()
+	if cause == nil { // while the last data files are being finished
+		if err := w.writeRemoved(ctx); err != nil {
+			return err
+		}
+	}
 	if w.data, err = rows.close(); err != nil {
 		return err
 	}
 	return cause
+}
+
+// writeRemoved writes what takes rows out of data files, and what is to be
+// remembered of keys.
+func (w *work) writeRemoved(ctx context.Context) error {
+	if err := w.recastFiles(ctx); err != nil {
+		return err
+	}
+	if !w.marked {
+		if err := w.markRemoved(ctx); err != nil {
+			return err
+		}
+	}
+	return w.memory.write(ctx)
+}
+
+// markRemoved writes delete files or vectors.
+func (w *work) markRemoved(ctx context.Context) error {
+	if w.tbl.Metadata().Version() > 2 {
+		return w.writeVectors(ctx)
+	}
+	return w.writeDeletes(ctx)
 }
 
 // errStopped: the writer asked for no more rows.
@@ -208,6 +224,21 @@ func (w *work) settlePart(ctx context.Context, part *etl.Part, rows *rowWriter) 
 	if err != nil {
 		return err
 	}
+	removed := make(chan error, 1)
+	go func() { removed <- w.remove(ctx, part, matches, res) }()
+	rows.expect(res.Expected())
+	err = w.writeBatches(ctx, res, rows)
+	if rerr := <-removed; err == nil {
+		err = rerr
+	}
+	if err != nil {
+		return err
+	}
+	w.count(res.Counts())
+	return w.memory.remember(ctx, part, res.Memory())
+}
+
+func (w *work) writeBatches(ctx context.Context, res *etl.Resolution, rows *rowWriter) error {
 	for batch, err := range res.Rows(ctx) {
 		if err != nil {
 			return err
@@ -216,15 +247,43 @@ func (w *work) settlePart(ctx context.Context, part *etl.Part, rows *rowWriter) 
 			return err
 		}
 	}
+	return nil
+}
+
+// remove gathers the positions of the rows that go, and writes the delete files
+// where no other part can add to them, both beside the writing of the new rows.
+func (w *work) remove(ctx context.Context, part *etl.Part, matches []*match, res *etl.Resolution) error {
+	w.takeRemoved(matches, res)
+	if !part.Whole() || w.mode != mergeOnRead {
+		return nil
+	}
+	w.marked = true
+	return w.markRemoved(ctx)
+}
+
+// takeRemoved gathers the positions of the rows that go.
+func (w *work) takeRemoved(matches []*match, res *etl.Resolution) {
+	var g errgroup.Group
+	g.SetLimit(w.sink.opts.Workers)
 	for _, m := range matches {
-		for i, ordinal := range m.found.Ordinals {
-			if res.Removes(ordinal) {
-				w.removed[m.file] = append(w.removed[m.file], m.positions[i])
+		g.Go(func() error {
+			n := 0
+			for i, ordinal := range m.found.Ordinals {
+				if res.Removes(ordinal) {
+					m.positions[n] = m.positions[i]
+					n++
+				}
 			}
+			m.positions = m.positions[:n]
+			return nil
+		})
+	}
+	_ = g.Wait() // none fails
+	for _, m := range matches {
+		if len(m.positions) > 0 {
+			w.removed[m.file] = append(w.removed[m.file], m.positions...)
 		}
 	}
-	w.count(res.Counts())
-	return w.memory.remember(ctx, part, res.Memory())
 }
 
 func (w *work) count(c etl.Counts) {
@@ -243,7 +302,8 @@ func (w *work) count(c etl.Counts) {
 // discard removes the files of an attempt that is known not to be committed.
 func (w *work) discard() {
 	for _, path := range w.staged {
-		if err := w.fs.Remove(path); err != nil {
+		// What was given up while it was written may never have been there.
+		if err := w.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			w.sink.opts.Logger.Warn("file of a lost attempt is left for clean-up", "path", path, "error", err)
 		}
 	}
