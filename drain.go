@@ -226,8 +226,7 @@ func (r *Runner) late(ctx context.Context, t *Table, fence int64, d Decision) er
 		return nil
 	})
 	if err == nil && diagnosis != nil {
-		r.paused(t.Name, *diagnosis)
-		return WithOutcome(Terminal, errors.New(diagnosis.Cause))
+		return r.tellPaused(t, *diagnosis, WithOutcome(Terminal, errors.New(diagnosis.Cause)))
 	}
 	return err
 }

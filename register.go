@@ -80,7 +80,7 @@ func (r *Runner) setAside(ctx context.Context, recs []FileRecord) (int, error) {
 	}
 	for _, rec := range fresh {
 		rec.Status = SetAside
-		r.registered(rec)
+		r.registered(&Table{}, rec)
 	}
 	return len(fresh), nil
 }
@@ -129,14 +129,14 @@ func (r *Runner) registerTable(ctx context.Context, t *Table, recs []FileRecord)
 		return 0, nil
 	}
 	for _, rec := range added {
-		r.registered(rec)
+		r.registered(t, rec)
 	}
 	return len(added), nil
 }
 
-func (r *Runner) registered(rec FileRecord) {
+func (r *Runner) registered(t *Table, rec FileRecord) {
 	if f := r.cfg.Observer.Registered; f != nil {
-		f(rec)
+		_ = r.tell(t, "Registered", func() { f(rec) }) // the file is in the ledger all the same
 	}
 	r.cfg.Logger.Debug("registered", "table", rec.Table, "file", rec.Location, "kind", rec.Kind.String(), "status", string(rec.Status))
 }

@@ -133,3 +133,15 @@ func TestObserverPanicsOnFailure(t *testing.T) {
 	require.Equal(t, etl.FlagPaused, flag)
 	require.Contains(t, cause, "column id")
 }
+
+// What an observer makes of a registered file does not keep it from the ledger.
+func TestObserverPanicsAtRegistration(t *testing.T) {
+	p := newPipeline(t, people())
+	p.config.Observer.Registered = func(etl.FileRecord) { panic("secret cell") }
+	p.restart()
+	p.land("hr/people/LOAD00000001.csv", "1,Ann,\n")
+	p.land("elsewhere/x.csv", "1\n")
+	rep := p.ingest()
+	require.Equal(t, 2, rep.Registered)
+	require.Equal(t, []string{"1,Ann,-"}, p.rows("hr.people"))
+}

@@ -71,6 +71,9 @@ func (r *Runner) attempts(ctx context.Context, t *Table, load Load) (Receipt, er
 			return receipt, nil
 		}
 		if ctx.Err() != nil {
+			if f := r.cfg.Observer.LoadFailed; f != nil {
+				_ = r.tell(t, "LoadFailed", func() { f(load, err, attempt, -1) })
+			}
 			return Receipt{}, errors.Join(context.Cause(ctx), err)
 		}
 		wait := time.Duration(-1)
