@@ -21,6 +21,7 @@ test:
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags interop ./interop/
+	$(GO) vet -tags integration ./integration/
 
 lint: $(LINT) vet
 	$(LINT) run ./...
@@ -63,6 +64,16 @@ interop:
 # A year of real crime reports through the command (needs the data).
 chicago:
 	$(GO) test ./internal/chicago/ -count=1 -timeout 30m -v
+
+# The Lambda function for arm64, as a zip file to deploy.
+lambda:
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build -tags lambda.norpc -trimpath -ldflags='-s -w' -o $(BIN)/lambda/bootstrap ./examples/lambda
+	rm -f $(BIN)/tidemark-lambda.zip
+	cd $(BIN)/lambda && zip -q -X ../tidemark-lambda.zip bootstrap
+
+# The CloudFormation templates, by AWS's linter.
+deploy-check:
+	bash examples/lambda/deploy/check.sh
 
 # Tidemark and its peers on the same work (some ten minutes on a quiet machine).
 bench-peers:

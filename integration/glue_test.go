@@ -7,16 +7,11 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tidemark-data/etl/etltest"
 	"github.com/tidemark-data/etl/sink/icebergsink/gluesink"
 )
-
-func s3Config() aws.Config {
-	return aws.Config{Region: s3Region, Credentials: credentials.NewStaticCredentialsProvider(s3Access, s3Secret, "")}
-}
 
 // The catalog is moto's. It takes updates of tables under any VersionId, so of
 // two writers that race both win: those tests are judged by awstest.Glue alone.

@@ -20,12 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const (
-	s3Region = "us-east-1"
-	s3Access = "integration"
-	s3Secret = "integration-secret"
-)
-
 // startS3 starts an S3 gateway over an empty folder.
 func startS3(t testing.TB) (addr string) {
 	t.Helper()

@@ -184,10 +184,10 @@ func TestS3SourceNeverMixesContents(t *testing.T) {
 	require.Positive(t, broken)
 }
 
-func TestS3SourceSettles(t *testing.T) {
+func TestS3SourceDisposes(t *testing.T) {
 	client := s3Client(startS3(t))
 	for _, versioning := range []bool{false, true} {
-		bucket := newBucket(t, client, fmt.Sprint("settle-", versioning), versioning)
+		bucket := newBucket(t, client, fmt.Sprint("dispose-", versioning), versioning)
 		for name, effect := range map[string]s3source.Effect{
 			"move":   {MoveTo: "done", Tags: map[string]string{"state": "applied"}},
 			"delete": {Delete: true},
@@ -197,8 +197,8 @@ func TestS3SourceSettles(t *testing.T) {
 			require.NoError(t, putS3(t, client, bucket, name+"/"+location, []byte("one")))
 			f, err := s.Find(t.Context(), location)
 			require.NoError(t, err)
-			require.NoError(t, s.Settle(t.Context(), f, etl.Applied))
-			require.NoError(t, s.Settle(t.Context(), f, etl.Applied), "again")
+			require.NoError(t, s.Dispose(t.Context(), f, etl.Applied))
+			require.NoError(t, s.Dispose(t.Context(), f, etl.Applied), "again")
 			_, err = s.Find(t.Context(), location)
 			require.ErrorIs(t, err, etl.ErrFileVanished)
 			if effect.MoveTo != "" {
@@ -213,7 +213,7 @@ func TestS3SourceSettles(t *testing.T) {
 			require.NoError(t, putS3(t, client, bucket, name+"/"+location, []byte("two")))
 			newer, err := s.Find(t.Context(), location)
 			require.NoError(t, err)
-			require.NoError(t, s.Settle(t.Context(), f, etl.Applied))
+			require.NoError(t, s.Dispose(t.Context(), f, etl.Applied))
 			still, err := s.Find(t.Context(), location)
 			require.NoError(t, err, "newer content is left alone")
 			require.Equal(t, newer.ID(), still.ID())

@@ -123,11 +123,14 @@ func decodeKey(key string, encoding types.EncodingType) (string, error) {
 	return url.QueryUnescape(key)
 }
 
+// newFile drops what is finer than a second: other implementations of S3 have it
+// in listings and not in the Last-Modified of an object, and files would be in
+// another order by event than by listing.
 func newFile(location, version string, etag *string, size int64, modified *time.Time) etl.File {
 	return etl.File{
 		Location: location, VersionID: version, Size: size,
 		ETag:    strings.Trim(aws.ToString(etag), `"`),
-		ModTime: aws.ToTime(modified),
+		ModTime: aws.ToTime(modified).Truncate(time.Second),
 	}
 }
 

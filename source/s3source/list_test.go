@@ -236,3 +236,29 @@ func TestBucketOptions(t *testing.T) {
 	}
 	require.True(t, slices.Contains(ops, "HeadObject") && slices.Contains(ops, "GetObject"))
 }
+
+// fineListing lists times of landing finer than the objects tell them.
+type fineListing struct{ *awstest.S3 }
+
+func (f fineListing) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input, o ...func(*s3.Options)) (*s3.ListObjectsV2Output, error) {
+	out, err := f.S3.ListObjectsV2(ctx, in, o...)
+	if err == nil {
+		for i := range out.Contents {
+			out.Contents[i].LastModified = aws.Time(out.Contents[i].LastModified.Add(300 * time.Millisecond))
+		}
+	}
+	return out, err
+}
+
+// Whether a file is known by an event or by the listing, it landed at one time.
+func TestOneTimeOfLanding(t *testing.T) {
+	fake := awstest.NewS3(awstest.S3Options{Now: func() time.Time { return time.Unix(1_700_000_000, 0) }}, bucket)
+	put(t, fake, "a", []byte("x"))
+	s := newSource(t, fineListing{fake}, s3source.Options{})
+	found, err := s.Find(t.Context(), "a")
+	require.NoError(t, err)
+	for listed, err := range s.List(t.Context()) {
+		require.NoError(t, err)
+		require.Equal(t, found, listed)
+	}
+}
