@@ -8,7 +8,7 @@ KILLS   ?= 200
 MAINTENANCE ?= 60
 MAINTENANCE_LOADS ?= 240
 
-.PHONY: all build test vet lint race fuzz torture kill maintenance interop chicago bench-peers bench-memory
+.PHONY: all build test vet lint race fuzz torture kill maintenance interop integration chicago lambda deploy-check bench-peers bench-memory
 
 all: build test lint
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
 	"sync"
@@ -44,7 +43,14 @@ type fakes struct {
 	dynamo *awstest.DynamoDB
 	sqs    *awstest.SQS
 	memory *sink.Memory
-	lake   tables // that keeps every 20th table; nil is none
+	lake   tables // that keeps every 20th table
+	// What tests on servers replace.
+	open   func(p *process) (*awsetl.Handler, error)
+	put    func(key string, content []byte) error
+	ledger etl.ControlStore
+	// wholeSeconds says that S3 is a server, which tells when an object landed in
+	// whole seconds of the real clock.
+	wholeSeconds bool
 
 	quickly atomic.Int64 // by how much the queue's clock is ahead, in nanoseconds
 	landing atomic.Bool
@@ -53,7 +59,7 @@ type fakes struct {
 	handled atomic.Int64
 }
 
-func newFakes(t testing.TB, seed uint64, tables int) *fakes {
+func newFakes(t *testing.T, seed uint64, tables int) *fakes {
 	f := &fakes{
 		t: t, shop: newShop(t, seed, tables), mail: &mail{random: rand.New(rand.NewPCG(seed, 2)), shapes: map[string]int{}},
 		dynamo: &awstest.DynamoDB{StaleReads: true, IndexLag: 3}, memory: sink.NewMemory(),
@@ -63,6 +69,10 @@ func newFakes(t testing.TB, seed uint64, tables int) *fakes {
 	f.sqs = &awstest.SQS{Now: func() time.Time { return time.Now().Add(time.Duration(f.quickly.Load())) }}
 	require.NoError(t, dynamocontrol.CreateTable(t.Context(), f.dynamo, controlTable))
 	f.lake = fakeLake(t)
+	f.open, f.put = f.compose, f.putObject
+	ledger, err := dynamocontrol.New(f.dynamo, dynamocontrol.Options{Table: controlTable})
+	require.NoError(t, err)
+	f.ledger = ledger
 	return f
 }
 
@@ -91,17 +101,19 @@ func (f *fakes) sink(table string) tables {
 	return f.memory
 }
 
-func (f *fakes) put(key string, content []byte) error {
+func (f *fakes) putObject(key string, content []byte) error {
 	_, err := f.s3.PutObject(f.t.Context(), &s3.PutObjectInput{Bucket: aws.String(landingBucket), Key: &key, Body: bytes.NewReader(content)})
 	return err
 }
 
-// start starts the function in a process.
-func (f *fakes) start(p *process) *awsetl.Handler {
+// compose composes the function of a process.
+func (f *fakes) compose(p *process) (*awsetl.Handler, error) {
 	dynamo := mortalDynamo{p, f.dynamo}
 	locker, err := dynamolock.New(dynamo, dynamolock.Options{Table: controlTable, Margin: 50 * time.Millisecond})
-	require.NoError(f.t, err)
-	h, err := awsetl.New(context.Background(), s3Config(), awsetl.Options{
+	if err != nil {
+		return nil, err
+	}
+	return awsetl.New(context.Background(), s3Config(), awsetl.Options{
 		Landing: "s3://" + landingBucket, ControlTable: controlTable, Tables: f.shop.declared(), WakeQueue: wakeURL,
 		Clients: awsetl.Clients{S3: mortalS3{p, f.s3}, DynamoDB: dynamo, SQS: mortalSQS{p, f.sqs}},
 		Config: etl.Config{
@@ -110,6 +122,11 @@ func (f *fakes) start(p *process) *awsetl.Handler {
 		},
 		Parts: awsetl.Parts{Grace: 2 * time.Second, Settle: -1, Quiet: -1},
 	})
+}
+
+// start starts the function in a process.
+func (f *fakes) start(p *process) *awsetl.Handler {
+	h, err := f.open(p)
 	require.NoError(f.t, err)
 	return h
 }
@@ -119,11 +136,25 @@ func (f *fakes) land(files int) {
 	defer f.landing.Store(false)
 	each := max(files/len(f.shop.tables), 4)
 	for table := f.shop.next(each); table != nil; table = f.shop.next(each) {
+		if f.wholeSeconds && table.kind == "reloads" && table.files == each/2 {
+			time.Sleep(1100 * time.Millisecond) // what landed before must lie in another second
+		}
 		f.mail.tell(f.shop.land(table, each, f.put), table.Name)
 		for f.mail.waiting() > 10+len(f.shop.tables) && !f.t.Failed() {
 			time.Sleep(time.Millisecond)
 		}
 	}
+}
+
+// run lands files while the workers work.
+func (f *fakes) run(seed uint64, files int) {
+	f.landing.Store(true)
+	var group sync.WaitGroup
+	for i := range workers {
+		group.Go(func() { f.work(seed + uint64(i)) })
+	}
+	f.land(files)
+	group.Wait()
 }
 
 // work is one worker: a process after the other, each until it is killed.
@@ -164,6 +195,7 @@ func (f *fakes) deliver(p *process, h *awsetl.Handler) {
 	out, err := h.Handle(p, parcel.event())
 	if p.dead.Load() || err != nil {
 		f.mail.again(parcel)
+		time.Sleep(time.Millisecond)
 		return
 	}
 	if answer, ok := out.(events.SQSEventResponse); ok && len(answer.BatchItemFailures) > 0 {
@@ -208,18 +240,11 @@ func (f *fakes) heal() {
 	p := newProcess(0)
 	defer p.kill()
 	h := f.start(p)
-	ledger := f.ledger()
 	eventually(f.t, time.Minute, func() string {
 		_, err := h.Handle(p, json.RawMessage(schedule))
 		require.NoError(f.t, err)
-		return f.shop.rested(p, ledger)
+		return f.shop.rested(p, f.ledger)
 	})
-}
-
-func (f *fakes) ledger() etl.ControlStore {
-	ledger, err := dynamocontrol.New(f.dynamo, dynamocontrol.Options{Table: controlTable})
-	require.NoError(f.t, err)
-	return ledger
 }
 
 // TestPipeline lands files for a number of tables in S3, while four workers are
@@ -228,23 +253,17 @@ func (f *fakes) ledger() etl.ControlStore {
 func TestPipeline(t *testing.T) {
 	seed := seedOf(t)
 	f := newFakes(t, seed, *shopTables)
-	f.landing.Store(true)
 	f.kills.Store(int64(max(*shopFiles/15, 4)))
 	begun := time.Now()
-	var group sync.WaitGroup
-	for i := range workers {
-		group.Go(func() { f.work(seed + uint64(i)) })
-	}
-	f.land(*shopFiles)
-	group.Wait()
+	f.run(seed, *shopFiles)
 	worked := time.Since(begun)
-	missing := f.shop.rested(t.Context(), f.ledger())
+	missing := f.shop.rested(t.Context(), f.ledger)
 	f.heal()
-	f.shop.check(t.Context(), f.ledger(), func(table string) etl.Sink { return f.sink(table) })
+	f.shop.check(t.Context(), f.ledger, func(table string) etl.Sink { return f.sink(table) })
 	require.Positive(t, f.killed.Load())
 	require.NotEmpty(t, missing, "no event was lost: the schedule had nothing to heal")
-	t.Log(fmt.Sprintf("%d files, %d tables; %d events lost, %d doubled; %d parcels handled, %d processes killed, %d calls of DynamoDB; worked %.1f s, healed after %.1f s",
+	t.Logf("%d files, %d tables; %d events lost, %d doubled; %d parcels handled, %d processes killed, %d calls of DynamoDB; worked %.1f s, healed after %.1f s",
 		f.mail.sent, len(f.shop.tables), f.mail.lost, f.mail.doubled, f.handled.Load(), f.killed.Load(), f.dynamo.Calls(),
-		worked.Seconds(), time.Since(begun).Seconds()))
+		worked.Seconds(), time.Since(begun).Seconds())
 	t.Log(f.mail.shapes)
 }

@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -36,6 +36,11 @@ type cloud struct {
 	Queue, FIFO           string // URLs
 	Seed                  uint64
 	Tables                int
+
+	// In tests that need no other process, what replaces servers.
+	dynamo awsetl.DynamoDBClient
+	queue  awsetl.SQSClient
+	http   aws.HTTPClient
 }
 
 // startCloud starts a gateway for S3 and makes what the function needs: landing
@@ -43,28 +48,41 @@ type cloud struct {
 // catalog of Glue is the fake, which checks VersionId as moto does not.
 func startCloud(t *testing.T, seed uint64, tables int) cloud {
 	service := dynamoService(t)
+	c := startStores(t)
+	c.Dynamo, c.Seed, c.Tables = os.Getenv("TIDEMARK_DYNAMODB_ENDPOINT"), seed, tables
+	require.NoError(t, dynamocontrol.CreateTable(t.Context(), service, c.Item))
+	return c
+}
+
+// startStores starts what keeps files and tables.
+func startStores(t *testing.T) cloud {
 	gateway := startS3(t)
 	newBucket(t, s3Client(gateway), landingBucket, false)
 	newBucket(t, s3Client(gateway), "lake", false)
 	catalog := httptest.NewServer(awstest.NewGlue())
 	t.Cleanup(catalog.Close)
-	c := cloud{
-		S3: "http://" + gateway, Dynamo: os.Getenv("TIDEMARK_DYNAMODB_ENDPOINT"), Glue: catalog.URL,
-		Item: fmt.Sprintf("%s-%d", t.Name(), os.Getpid()), Seed: seed, Tables: tables,
-	}
-	require.NoError(t, dynamocontrol.CreateTable(t.Context(), service, c.Item))
-	return c
+	return cloud{S3: "http://" + gateway, Glue: catalog.URL, Item: fmt.Sprintf("%s-%d", t.Name(), os.Getpid())}
 }
 
 func (c cloud) config() aws.Config {
 	cfg := s3Config()
+	cfg.HTTPClient = c.http
 	cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 5, 100*time.Millisecond })
 	}
 	return cfg
 }
 
-func (c cloud) s3() *s3.Client { return s3Client(strings.TrimPrefix(c.S3, "http://")) }
+func (c cloud) s3() *s3.Client {
+	return s3.NewFromConfig(c.config(), func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &c.S3, true })
+}
+
+func (c cloud) dynamoDB() awsetl.DynamoDBClient {
+	if c.dynamo != nil {
+		return c.dynamo
+	}
+	return dynamodb.NewFromConfig(c.config(), func(o *dynamodb.Options) { o.BaseEndpoint = &c.Dynamo })
+}
 
 func (c cloud) sqs() *sqs.Client {
 	return sqs.NewFromConfig(c.config(), func(o *sqs.Options) { o.BaseEndpoint = &c.SQS })
@@ -84,7 +102,7 @@ func (c cloud) glue() gluesink.Config {
 // open composes the function as [awsetl.New] does, with leases that are short
 // enough for a test.
 func (c cloud) open(ctx context.Context, declared []etl.Table) (*awsetl.Handler, error) {
-	client := dynamoClient(c.Dynamo)
+	client := c.dynamoDB()
 	locker, err := dynamolock.New(client, dynamolock.Options{Table: c.Item, Margin: 200 * time.Millisecond})
 	if err != nil {
 		return nil, err
@@ -102,7 +120,10 @@ func (c cloud) open(ctx context.Context, declared []etl.Table) (*awsetl.Handler,
 		},
 		Parts: awsetl.Parts{Grace: 2 * time.Second, Settle: -1, Quiet: -1},
 	}
-	if c.Queue != "" {
+	switch {
+	case c.queue != nil:
+		o.WakeQueue, o.Clients.SQS = wakeURL, c.queue
+	case c.Queue != "":
 		o.WakeQueue, o.Clients.SQS = c.Queue, c.sqs()
 	}
 	return awsetl.New(ctx, c.config(), o)
@@ -117,7 +138,7 @@ func (c cloud) check(t *testing.T, s *shop) {
 }
 
 func (c cloud) ledger(t *testing.T) etl.ControlStore {
-	ledger, err := dynamocontrol.New(dynamoClient(c.Dynamo), dynamocontrol.Options{Table: c.Item})
+	ledger, err := dynamocontrol.New(c.dynamoDB(), dynamocontrol.Options{Table: c.Item})
 	require.NoError(t, err)
 	return ledger
 }

@@ -2,6 +2,7 @@ package icebergsink_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +31,9 @@ func (m moded) Fence(ctx context.Context, target etl.Target, fence int64) error 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for _, m := range modes() {
+		if testing.Short() && strings.Contains(m.name, "auto") {
+			continue // takes the ways of the others
+		}
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			etltest.Sink(t, func(t *testing.T) etltest.SinkUnderTest {
