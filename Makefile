@@ -61,6 +61,12 @@ interop:
 	bash interop/setup.sh
 	$(GO) test -tags interop -count=1 -timeout 20m ./interop/
 
+# Every test that needs servers, which it installs: versitygw, toxiproxy, moto,
+# fauxqs, Iceberg's REST catalog. TIDEMARK_DYNAMODB_LOCAL=1 accepts the licence of
+# DynamoDB Local.
+integration:
+	GO="$(GO)" bash integration/run.sh
+
 # A year of real crime reports through the command (needs the data).
 chicago:
 	$(GO) test ./internal/chicago/ -count=1 -timeout 30m -v

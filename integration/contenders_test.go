@@ -1,8 +1,6 @@
 package integration
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -194,54 +192,4 @@ func dynamoClient(endpoint string) *dynamodb.Client {
 		BaseEndpoint: aws.String(endpoint), Region: s3Region,
 		Credentials: credentials.NewStaticCredentialsProvider(s3Access, s3Secret, ""),
 	})
-}
-
-// waitForLock polls until the lock is given out.
-func waitForLock(ctx context.Context, l *dynamolock.Locker, name string, ttl time.Duration) (etl.Lease, error) {
-	for {
-		le, err := l.Acquire(ctx, name, ttl)
-		if !errors.Is(err, etl.ErrLocked) {
-			return le, err
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// replace has all contenders poll until one of them has the lock of a holder that
-// died; then its fence is refused. It returns how long that took.
-func (c *contended) replace(since time.Time) time.Duration {
-	c.t.Helper()
-	st, err := c.stores[0].State(c.t.Context(), c.table.Name)
-	require.NoError(c.t, err)
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
-	defer cancel()
-	var group sync.WaitGroup
-	leases := make(chan etl.Lease, contenders)
-	for _, l := range c.lockers {
-		group.Go(func() {
-			le, err := waitForLock(ctx, l, c.table.Name, time.Minute)
-			if err == nil {
-				leases <- le
-				cancel()
-			}
-		})
-	}
-	group.Wait()
-	took := time.Since(since)
-	require.Len(c.t, leases, 1)
-	le := <-leases
-	require.Greater(c.t, le.Fence(), st.Fence)
-	require.NoError(c.t, c.stores[1].Update(c.t.Context(), etlUpdate(st, le.Fence())))
-	require.NoError(c.t, c.apply(fmt.Sprintf("fence-%d", le.Fence()), le.Fence()))
-	require.ErrorIs(c.t, c.stores[2].Update(c.t.Context(), etlUpdate(st, st.Fence)), etl.ErrStaleFence)
-	require.ErrorIs(c.t, c.apply(fmt.Sprintf("stale-%d", st.Fence), st.Fence), etl.ErrStaleFence)
-	require.NoError(c.t, le.Release(c.t.Context()))
-	return took
-}
-
-// etlUpdate writes a state again, under a fence.
-func etlUpdate(st etl.State, fence int64) etl.Update { return etl.Update{State: st, Fence: fence} }
-
-func createTable(t testing.TB, client dynamocontrol.Creator, name string) error {
-	return dynamocontrol.CreateTable(t.Context(), client, name)
 }

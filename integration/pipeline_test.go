@@ -52,7 +52,6 @@ type fakes struct {
 	// whole seconds of the real clock.
 	wholeSeconds bool
 
-	quickly atomic.Int64 // by how much the queue's clock is ahead, in nanoseconds
 	landing atomic.Bool
 	kills   atomic.Int64 // processes that may still be killed
 	killed  atomic.Int64
@@ -62,11 +61,10 @@ type fakes struct {
 func newFakes(t *testing.T, seed uint64, tables int) *fakes {
 	f := &fakes{
 		t: t, shop: newShop(t, seed, tables), mail: &mail{random: rand.New(rand.NewPCG(seed, 2)), shapes: map[string]int{}},
-		dynamo: &awstest.DynamoDB{StaleReads: true, IndexLag: 3}, memory: sink.NewMemory(),
+		dynamo: &awstest.DynamoDB{StaleReads: true, IndexLag: 3}, sqs: &awstest.SQS{}, memory: sink.NewMemory(),
 	}
 	var ticks atomic.Int64
 	f.s3 = awstest.NewS3(awstest.S3Options{Now: func() time.Time { return time.Unix(1_700_000_000+ticks.Add(1), 0) }}, landingBucket)
-	f.sqs = &awstest.SQS{Now: func() time.Time { return time.Now().Add(time.Duration(f.quickly.Load())) }}
 	require.NoError(t, dynamocontrol.CreateTable(t.Context(), f.dynamo, controlTable))
 	f.lake = fakeLake(t)
 	f.open, f.put = f.compose, f.putObject

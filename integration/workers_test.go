@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/aws"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/require"
 )
@@ -156,61 +155,5 @@ func (c cloud) tell(t *testing.T, random *rand.Rand, key, table string) {
 		default:
 			require.NoError(t, c.send(t.Context(), c.FIFO, bridged(key), table, fmt.Sprint(random.Uint64())))
 		}
-	}
-}
-
-const (
-	holderItem = "TIDEMARK_TEST_HOLDER"
-	holderTTL  = 2 * time.Second
-)
-
-// TestHolder takes the lock and keeps it until it is killed.
-func TestHolder(t *testing.T) {
-	item := os.Getenv(holderItem)
-	if item == "" {
-		t.Skip("it is started by TestKilledHolderIsReplaced")
-	}
-	c := newContended(t, dynamoService(t), item)
-	le, err := waitForLock(t.Context(), c.lockers[0], c.table.Name, holderTTL)
-	require.NoError(t, err)
-	st, err := c.stores[0].State(t.Context(), c.table.Name)
-	require.NoError(t, err)
-	require.NoError(t, c.stores[0].Update(t.Context(), etlUpdate(st, le.Fence())))
-	for parent := os.Getppid(); os.Getppid() == parent; time.Sleep(holderTTL / 4) {
-		require.NoError(t, le.Renew(t.Context()))
-	}
-}
-
-// TestKilledHolderIsReplaced kills a process that holds the lock and renews it,
-// and measures how long it takes until one of fifty others has it.
-func TestKilledHolderIsReplaced(t *testing.T) {
-	item := aws.String(fmt.Sprintf("held-%d", os.Getpid()))
-	client := dynamoService(t)
-	require.NoError(t, createTable(t, client, *item))
-	c := newContended(t, client, *item)
-	for range 3 {
-		before, err := c.stores[0].State(t.Context(), c.table.Name)
-		require.NoError(t, err)
-		holder := exec.Command(os.Args[0], "-test.run=^TestHolder$")
-		holder.Env = append(os.Environ(), holderItem+"="+*item)
-		require.NoError(t, holder.Start())
-		held := before
-		eventually(t, 20*time.Second, func() string {
-			held, err = c.stores[0].State(t.Context(), c.table.Name)
-			require.NoError(t, err)
-			if held.Version == before.Version {
-				return "the holder does not hold"
-			}
-			return ""
-		})
-		time.Sleep(holderTTL + holderTTL/2) // it renews: nobody gets in
-		_, err = c.lockers[1].Acquire(t.Context(), c.table.Name, holderTTL)
-		require.Error(t, err)
-		require.NoError(t, holder.Process.Kill())
-		_ = holder.Wait()
-		killed := time.Now()
-		took := c.replace(killed)
-		require.Less(t, took, holderTTL+2500*time.Millisecond, "lease, margin of the lock and a while to ask")
-		t.Logf("killed with fence %d; replaced after %.1f s of a lease of %v", held.Fence, took.Seconds(), holderTTL)
 	}
 }
