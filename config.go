@@ -42,7 +42,9 @@ type Config struct {
 	MaxBegins int
 	// Retry is how transient errors are met.
 	Retry RetryPolicy
-	// Observer is told what happens; Logger as well. Both may be left out.
+	// Observer is told what happens; Logger as well. Both may be left out. Log
+	// lines carry table, load, file and run as they apply; a run is the fence of
+	// the lease that a load is worked on under.
 	Observer Observer
 	Logger   *slog.Logger
 	// Now is the clock; nil is time.Now.

@@ -235,5 +235,5 @@ func (r *Runner) paused(table string, d Diagnosis) {
 	if f := r.cfg.Observer.Paused; f != nil {
 		f(table, d)
 	}
-	r.cfg.Logger.Error("paused", "table", table, "cause", d.Cause, "load", d.LoadID)
+	r.cfg.Logger.Error("paused", "table", table, "load", d.LoadID, "file", d.File, "row", d.Row, "column", d.Column, "rule", d.Rule, "cause", d.Cause)
 }

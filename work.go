@@ -25,7 +25,7 @@ func (r *Runner) work(ctx context.Context, t *Table, fence int64, st State, d De
 			return AppliedLoad{}, r.notApplied(ctx, t, load, err)
 		}
 	}
-	r.cfg.Logger.Debug("load begins", "table", t.Name, "load", load.ID, "kind", load.Kind.String(), "files", len(load.Files), "again", d.Again)
+	r.cfg.Logger.Debug("load begins", "table", t.Name, "load", load.ID, "run", load.Fence, "kind", load.Kind.String(), "files", len(load.Files), "again", d.Again)
 	receipt, err := r.attempts(ctx, t, load)
 	took := r.cfg.Now().Sub(start)
 	if err != nil {
@@ -39,7 +39,7 @@ func (r *Runner) work(ctx context.Context, t *Table, fence int64, st State, d De
 			return AppliedLoad{}, r.pauseAfter(ctx, t, load, err)
 		}
 	}
-	r.cfg.Logger.Info("load applied", "table", t.Name, "load", load.ID, "kind", load.Kind.String(),
+	r.cfg.Logger.Info("load applied", "table", t.Name, "load", load.ID, "run", load.Fence, "kind", load.Kind.String(),
 		"epoch", load.Epoch, "files", len(load.Files), "snapshot", receipt.Snapshot, "took", took)
 	return AppliedLoad{Load: load, Receipt: receipt, Took: took}, nil
 }
@@ -86,7 +86,7 @@ func (r *Runner) attempts(ctx context.Context, t *Table, load Load) (Receipt, er
 				return Receipt{}, errors.Join(told, err)
 			}
 		}
-		r.cfg.Logger.Warn("load not applied", "table", t.Name, "load", load.ID, "attempt", attempt, "outcome", OutcomeOf(err).String(), "error", err)
+		r.cfg.Logger.Warn("load not applied", "table", t.Name, "load", load.ID, "run", load.Fence, "attempt", attempt, "outcome", OutcomeOf(err).String(), "error", err)
 		if wait < 0 {
 			return Receipt{}, err
 		}
