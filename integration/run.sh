@@ -8,14 +8,16 @@ cd "$(dirname "$0")/.."
 go=${GO:-go}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-skip=() missing=()
+skip=() missing=() status=0
 
-# server SCRIPT PATTERN: the tests that do without, if it cannot be installed
+# server SCRIPT PATTERN: the tests that go without, if it cannot be installed. The
+# others run all the same, but the whole has failed.
 server() {
 	bash "integration/$1" >"$log" 2>&1 && return
 	tail -3 "$log" >&2
 	skip+=("$2")
 	missing+=("$1 failed, so the tests $2 were left out")
+	status=1
 }
 server s3.sh 'S3|Glue|REST|Stacks|Pipeline.|Workers'
 server glue.sh 'Glue|REST|Stacks'
@@ -29,7 +31,6 @@ else
 	missing+=("DynamoDB Local is opt-in (TIDEMARK_DYNAMODB_LOCAL=1): its tests skip, the others use the fake")
 fi
 pattern=$(IFS='|'; echo "${skip[*]}")
-status=0
 "${under[@]}" "$go" test -tags integration -count=1 -timeout 8m -p 1 -v ${pattern:+-skip "$pattern"} \
 	./integration/ ./control/dynamocontrol/ ./lock/dynamolock/ >"$log" 2>&1 || status=$?
 
