@@ -223,7 +223,7 @@ func TestTheFunction(t *testing.T) {
 	require.Contains(t, out.body, "malformed event")
 
 	s.land("20240220-110802000.csv", big)
-	cut := s.invoke(schedule, 700*time.Millisecond)
+	cut := s.invoke(schedule, 350*time.Millisecond) // 150 ms of work
 	require.Empty(t, cut.Loads, "it stopped by itself, before the deadline")
 	require.NotContains(t, cut.Reason, "nothing is pending")
 
