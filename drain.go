@@ -71,7 +71,7 @@ func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
 			rep.Loads = append(rep.Loads, done)
 			r.dispose(ctx, t, fence)
 		}
-	}, func() { rep.Reason, rep.Wait = "locked by another runner", r.cfg.LeaseTTL })
+	}, func() { rep.Reason, rep.Wait, rep.Locked = "locked by another runner", r.cfg.LeaseTTL, true })
 }
 
 // short reports whether the context ends too soon for another load, and says so.

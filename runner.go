@@ -55,6 +55,9 @@ type TableReport struct {
 	// More is set where it stopped for lack of time before the context's
 	// deadline: the next Drain can go on at once.
 	More bool
+	// Locked is set where another runner holds the table's lock. It may have
+	// looked at the ledger for the last time already.
+	Locked bool
 	// Maintained is what automatic maintenance did after the loads, if it ran.
 	Maintained *MaintainReport
 	// Err is the error that Drain returned.

@@ -10,9 +10,6 @@ import (
 	"github.com/tidemark-data/etl"
 )
 
-// lockedReason is what a TableReport says where another runner has the table.
-const lockedReason = "locked by another runner"
-
 // left is what a drain has left for the next one.
 type left struct {
 	delay time.Duration
@@ -78,7 +75,7 @@ func (h *Handler) linger(rep etl.TableReport) time.Duration {
 	switch {
 	case h.canDelay() || rep.Wait == 0:
 		return 0
-	case rep.Reason == lockedReason:
+	case rep.Locked:
 		return time.Second/2 + rand.N(time.Second)
 	}
 	return rep.Wait
@@ -122,7 +119,7 @@ func next(rep etl.TableReport, hops int, cut bool) (left, bool) {
 		return l, false // paused: an operator's turn
 	case rep.Err != nil:
 		l.delay = doubled(firstErrorDelay, maxErrorDelay)
-	case rep.Reason == lockedReason:
+	case rep.Locked:
 		l.delay = doubled(firstLockedDelay, rep.Wait)
 	default:
 		l.delay = rep.Wait

@@ -115,7 +115,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 	require.NoError(t, err)
 	for i := range 50 {
 		a := w.answer(created(w.land(fmt.Sprintf("hr/people/20240220-1108%02d000.csv", i), fmt.Sprintf("I,%d,v,2\n", i))))
-		require.Equal(t, lockedReason, a.Tables[0].Reason)
+		require.Equal(t, "locked by another runner", a.Tables[0].Reason)
 		require.True(t, a.Tables[0].Woken)
 	}
 	sent := w.sqs.Messages(queueURL)
@@ -285,9 +285,9 @@ func TestNext(t *testing.T) {
 		"transient":            {rep: etl.TableReport{Err: errors.New("reset")}, want: left{firstErrorDelay, 1}, more: true},
 		"transient for long":   {rep: etl.TableReport{Err: errors.New("reset")}, hops: 90, want: left{maxErrorDelay, 91}, more: true},
 		"fenced off":           {rep: etl.TableReport{Err: etl.ErrStaleFence}, want: left{firstErrorDelay, 1}, more: true},
-		"locked":               {rep: etl.TableReport{Reason: lockedReason, Wait: time.Minute}, want: left{firstLockedDelay, 1}, more: true},
-		"locked again":         {rep: etl.TableReport{Reason: lockedReason, Wait: time.Minute}, hops: 2, want: left{4 * firstLockedDelay, 3}, more: true},
-		"locked for long":      {rep: etl.TableReport{Reason: lockedReason, Wait: time.Minute}, hops: 50, want: left{time.Minute, 51}, more: true},
+		"locked":               {rep: etl.TableReport{Locked: true, Wait: time.Minute}, want: left{firstLockedDelay, 1}, more: true},
+		"locked again":         {rep: etl.TableReport{Locked: true, Wait: time.Minute}, hops: 2, want: left{4 * firstLockedDelay, 3}, more: true},
+		"locked for long":      {rep: etl.TableReport{Locked: true, Wait: time.Minute}, hops: 50, want: left{time.Minute, 51}, more: true},
 		"a full load collects": {rep: etl.TableReport{Reason: "quiet", Wait: time.Hour}, want: left{time.Hour, 1}, more: true},
 	} {
 		got, more := next(c.rep, c.hops, c.cut)
