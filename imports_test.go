@@ -48,7 +48,7 @@ func TestLeavesAreLeaves(t *testing.T) {
 		"github.com/apache/iceberg-go": {"sink/icebergsink"},
 		"go.opentelemetry.io/":         {"observer/otelobserver"},
 		"github.com/aws/": {
-			"awsetl", "source/s3source", "control/dynamocontrol", "lock/dynamolock", "sink/icebergsink/gluesink", "sink/icebergsink/restsink", "sink/icebergsink/internal/awslake",
+			"awsetl", "source/s3source", "internal/dynamo", "control/dynamocontrol", "lock/dynamolock", "sink/icebergsink/gluesink", "sink/icebergsink/restsink", "sink/icebergsink/internal/awslake",
 			"etltest/awstest", "examples/lambda", "integration",
 		},
 	}

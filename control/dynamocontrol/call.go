@@ -2,90 +2,37 @@ package dynamocontrol
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/dynamo"
 )
-
-// verdict is what an error says of the call that it ended.
-type verdict uint8
-
-const (
-	unanswered verdict = iota // may have had its effect
-	notNow                    // had none, and may go better next time
-	unmet                     // had none: a condition was not met
-	never                     // had none, and will not go better by itself
-	unmetLate                 // a condition was not met, after an attempt without an answer
-)
-
-// judge sorts the errors of the service ("Error handling with DynamoDB").
-func judge(err error) verdict {
-	var canceled *types.TransactionCanceledException
-	if errors.As(err, &canceled) {
-		return judgeReasons(canceled.CancellationReasons)
-	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return unanswered
-	}
-	switch api.ErrorCode() {
-	case "ConditionalCheckFailedException":
-		return unmet
-	case "ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "Throttling",
-		"TransactionConflictException", "LimitExceededException", "ExpiredTokenException", "ReplicatedWriteConflictException":
-		return notNow
-	case "TransactionInProgressException", "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException":
-		return unanswered
-	}
-	if api.ErrorFault() == smithy.FaultClient {
-		return never
-	}
-	return unanswered
-}
-
-func judgeReasons(reasons []types.CancellationReason) verdict {
-	v := notNow
-	for _, r := range reasons {
-		if r.Code == nil {
-			continue
-		}
-		switch *r.Code {
-		case "ConditionalCheckFailed":
-			v = max(v, unmet)
-		case "ValidationError", "ItemCollectionSizeLimitExceeded", "AccessDenied":
-			v = never
-		}
-	}
-	return v
-}
 
 // attempt repeats f while that may help. An error that it returns after a call
 // that may have had its effect, without having learnt more, is unanswered.
-func (s *Store) attempt(ctx context.Context, f func() error) (verdict, error) {
+func (s *Store) attempt(ctx context.Context, f func() error) (dynamo.Verdict, error) {
 	open := false // an earlier attempt may have had its effect
 	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil && n == 1 {
-			return notNow, err
+			return dynamo.NotNow, err
 		}
 		err := f()
 		if err == nil {
 			return 0, nil
 		}
-		v := judge(err)
-		if v == unmet && open {
-			v = unmetLate
+		v := dynamo.Judge(err)
+		if v == dynamo.Unmet && open {
+			v = dynamo.UnmetLate
 		}
-		if v == unmet || v == unmetLate || v == never && !open {
+		if v == dynamo.Unmet || v == dynamo.UnmetLate || v == dynamo.Never && !open {
 			return v, err
 		}
-		open = open || v == unanswered
+		open = open || v == dynamo.Unanswered
 		if n < s.opts.Attempts && ctx.Err() == nil && s.pause(ctx, n) == nil {
 			continue
 		}
@@ -93,7 +40,7 @@ func (s *Store) attempt(ctx context.Context, f func() error) (verdict, error) {
 			err = ctx.Err()
 		}
 		if open {
-			v = unanswered
+			v = dynamo.Unanswered
 		}
 		return v, err
 	}
@@ -113,19 +60,7 @@ func (s *Store) pause(ctx context.Context, n int) error {
 // do is attempt for calls that may be repeated; its error has an outcome.
 func (s *Store) do(ctx context.Context, f func() error) error {
 	v, err := s.attempt(ctx, f)
-	return outcome(v, err)
-}
-
-// outcome declares what an error of the service, or of the way to it, means
-// for calls without effect.
-func outcome(v verdict, err error) error {
-	switch {
-	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		return err
-	case v == never:
-		return etl.WithOutcome(etl.Terminal, err)
-	}
-	return etl.WithOutcome(etl.Retry, err)
+	return dynamo.Outcome(v, err)
 }
 
 func (s *Store) get(ctx context.Context, k item) (item, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/dynamo"
 )
 
 // Creator is what [CreateTable] calls of *dynamodb.Client.
@@ -65,7 +66,7 @@ func CreateTable(ctx context.Context, client Creator, name string, opts ...Creat
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("dynamocontrol: create table %q: %w", name, outcome(judge(err), err))
+		return fmt.Errorf("dynamocontrol: create table %q: %w", name, dynamo.Outcome(dynamo.Judge(err), err))
 	}
 	return nil
 }

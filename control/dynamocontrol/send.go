@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/dynamo"
 )
 
 // cleanTime is for how long is cleaned up after a context has ended.
@@ -27,19 +28,19 @@ func (p *commit) send(ctx context.Context, items []types.TransactWriteItem) erro
 	switch {
 	case err == nil:
 		return nil
-	case v == never, v == notNow:
-		return outcome(v, err)
+	case v == dynamo.Never, v == dynamo.NotNow:
+		return dynamo.Outcome(v, err)
 	}
 	// A condition that is not met, at last, may be met no more because an earlier
 	// attempt has landed. An attempt without an answer may have landed, or do so yet.
 	look, cancel := ctx, context.CancelFunc(func() {})
-	if v == unanswered {
+	if v == dynamo.Unanswered {
 		look, cancel = cleaning(ctx)
 	}
 	defer cancel()
 	h, herr := p.s.head(look, p.c.pk)
 	switch {
-	case herr != nil && v == unmet:
+	case herr != nil && v == dynamo.Unmet:
 		return herr
 	case herr != nil:
 		return fmt.Errorf("%w: %w", etl.ErrUnknownCommit, errors.Join(err, herr))
@@ -50,9 +51,9 @@ func (p *commit) send(ctx context.Context, items []types.TransactWriteItem) erro
 	}
 	stale := p.c.check(h)
 	switch {
-	case stale != nil && (known || v == unmet):
+	case stale != nil && (known || v == dynamo.Unmet):
 		return stale // and can land no more
-	case stale == nil && v != unanswered:
+	case stale == nil && v != dynamo.Unanswered:
 		return errMoved
 	}
 	return fmt.Errorf("%w: %w", etl.ErrUnknownCommit, err)

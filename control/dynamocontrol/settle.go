@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/tidemark-data/etl/internal/dynamo"
 )
 
 func items(it ...types.TransactWriteItem) []types.TransactWriteItem { return it }
@@ -49,12 +51,12 @@ func (s *Store) settleBatch(ctx context.Context, recs []record, done bool, left 
 		}
 	}
 	v, err := s.transact(ctx, rand.Text(), writes)
-	*left = *left || err != nil && v != never
-	if v == unmet || v == unmetLate {
+	*left = *left || err != nil && v != dynamo.Never
+	if v == dynamo.Unmet || v == dynamo.UnmetLate {
 		return nil
 	}
 	if err != nil {
-		return outcome(v, err)
+		return dynamo.Outcome(v, err)
 	}
 	return s.writeChunks(ctx, gone)
 }

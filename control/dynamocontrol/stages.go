@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/dynamo"
 )
 
 // inStages commits an update that one transaction cannot hold. The steps are
@@ -67,7 +68,7 @@ func (p *commit) open(ctx context.Context) (tx, error) {
 		return t, err
 	}
 	v, err := p.s.transact(ctx, p.token+"o", items(p.s.putIf(t.item(txOpen), "status", "")))
-	return t, outcome(v, err)
+	return t, dynamo.Outcome(v, err)
 }
 
 // lock writes the new content beside the old into every record.
@@ -96,8 +97,8 @@ func (p *commit) lock(ctx context.Context, t tx) error {
 // lockPart writes records unless one of them has changed.
 func (s *Store) lockPart(ctx context.Context, recs []record, writes []types.TransactWriteItem) error {
 	v, err := s.transact(ctx, rand.Text(), writes)
-	if err == nil || v == never || v == notNow {
-		return outcome(v, err)
+	if err == nil || v == dynamo.Never || v == dynamo.NotNow {
+		return dynamo.Outcome(v, err)
 	}
 	ids := make([]string, len(recs))
 	for i, r := range recs {
@@ -111,8 +112,8 @@ func (s *Store) lockPart(ctx context.Context, recs []record, writes []types.Tran
 		if now[r.id].tx == r.tx {
 			continue // an attempt has landed
 		}
-		if v == unanswered {
-			return outcome(v, err)
+		if v == dynamo.Unanswered {
+			return dynamo.Outcome(v, err)
 		}
 		return errMoved
 	}
@@ -133,10 +134,10 @@ func (p *commit) claim(ctx context.Context, t tx) error {
 		ExpressionAttributeValues: item{":c": text(t.id), ":base": number(p.h.version), ":dead": text(p.h.claim)},
 	}
 	v, err := p.s.transact(ctx, rand.Text(), items(types.TransactWriteItem{Update: u}))
-	if v == unmet || v == unmetLate {
+	if v == dynamo.Unmet || v == dynamo.UnmetLate {
 		return errMoved // the next try gives way
 	}
-	return outcome(v, err)
+	return dynamo.Outcome(v, err)
 }
 
 // giveWay waits for an update in stages that is on its way, and returns the head

@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemark-data/etl/internal/dynamo"
 )
 
 // Limits of a TransactWriteItems; that of bytes leaves room for what the
@@ -17,7 +19,7 @@ const (
 
 // transact writes all items or none, and repeats that under one idempotency
 // token while it may help.
-func (s *Store) transact(ctx context.Context, token string, items []types.TransactWriteItem) (verdict, error) {
+func (s *Store) transact(ctx context.Context, token string, items []types.TransactWriteItem) (dynamo.Verdict, error) {
 	return s.attempt(ctx, func() error {
 		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items, ClientRequestToken: &token})
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/dynamo"
 )
 
 // txStatus is the status of a TX.
@@ -108,8 +109,8 @@ func (s *Store) void(ctx context.Context, t tx) (txStatus, error) {
 	if err == nil {
 		return txVoid, nil
 	}
-	if v == never {
-		return "", outcome(v, err)
+	if v == dynamo.Never {
+		return "", dynamo.Outcome(v, err)
 	}
 	st, serr := s.txStatus(ctx, t.pk, t.id)
 	if serr != nil {

@@ -2,69 +2,37 @@ package dynamolock
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"strings"
 	"time"
 
-	"github.com/aws/smithy-go"
-
-	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/dynamo"
 )
-
-// verdict is what an error says of the call that it ended.
-type verdict uint8
-
-const (
-	unanswered verdict = iota // may have had its effect
-	notNow                    // had none, and may go better next time
-	unmet                     // had none: the condition was not met
-	never                     // had none, and will not go better by itself
-)
-
-// judge sorts the errors of the service ("Error handling with DynamoDB").
-func judge(err error) verdict {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return unanswered
-	}
-	switch api.ErrorCode() {
-	case "ConditionalCheckFailedException":
-		return unmet
-	case "ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "Throttling",
-		"TransactionConflictException", "LimitExceededException", "ExpiredTokenException", "ReplicatedWriteConflictException":
-		return notNow
-	}
-	if api.ErrorFault() == smithy.FaultClient {
-		return never
-	}
-	return unanswered
-}
 
 // attempt repeats f while that may help. Where an attempt got no answer and a
 // later one did not meet the condition, the verdict is unmet all the same: the
 // caller looks at the item.
-func (l *Locker) attempt(ctx context.Context, f func() error) (verdict, error) {
+func (l *Locker) attempt(ctx context.Context, f func() error) (dynamo.Verdict, error) {
 	open := false
 	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil {
 			if open {
-				return unanswered, err
+				return dynamo.Unanswered, err
 			}
-			return notNow, err
+			return dynamo.NotNow, err
 		}
 		err := f()
 		if err == nil {
 			return 0, nil
 		}
-		v := judge(err)
-		if v == unmet || v == never && !open {
+		v := dynamo.Judge(err)
+		if v == dynamo.Unmet || v == dynamo.Never && !open {
 			return v, err
 		}
-		open = open || v == unanswered
+		open = open || v == dynamo.Unanswered
 		if n >= l.opts.Attempts {
 			if open {
-				v = unanswered
+				v = dynamo.Unanswered
 			}
 			return v, err
 		}
@@ -79,16 +47,6 @@ func (l *Locker) pause(ctx context.Context, n int) {
 	case <-ctx.Done():
 	case <-timer.C:
 	}
-}
-
-func outcome(v verdict, err error) error {
-	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		return err
-	case v == never:
-		return etl.WithOutcome(etl.Terminal, err)
-	}
-	return etl.WithOutcome(etl.Retry, err)
 }
 
 // used returns the attribute names that expressions use.

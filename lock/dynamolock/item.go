@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/control/dynamocontrol"
+	"github.com/tidemark-data/etl/internal/dynamo"
 )
 
 type item = map[string]types.AttributeValue
@@ -87,14 +88,14 @@ func (l *Locker) read(ctx context.Context, name string) (lockItem, error) {
 		return err
 	})
 	if err != nil {
-		return lockItem{}, outcome(v, err)
+		return lockItem{}, dynamo.Outcome(v, err)
 	}
 	return l.parse(out.Item, out.ResultMetadata)
 }
 
 // update changes the item. It returns the item as it is then; verdict unmet is
 // no error.
-func (l *Locker) update(ctx context.Context, name, change, condition string, values item) (lockItem, verdict, error) {
+func (l *Locker) update(ctx context.Context, name, change, condition string, values item) (lockItem, dynamo.Verdict, error) {
 	var out *dynamodb.UpdateItemOutput
 	v, err := l.attempt(ctx, func() (err error) {
 		out, err = l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
@@ -104,11 +105,11 @@ func (l *Locker) update(ctx context.Context, name, change, condition string, val
 		})
 		return err
 	})
-	if v == unmet {
+	if v == dynamo.Unmet {
 		return lockItem{}, v, nil
 	}
 	if err != nil {
-		return lockItem{}, v, outcome(v, err)
+		return lockItem{}, v, dynamo.Outcome(v, err)
 	}
 	lock, err := l.parse(out.Attributes, out.ResultMetadata)
 	return lock, v, err
@@ -128,7 +129,7 @@ func (l *Locker) take(ctx context.Context, le *Lease, was lockItem) (lockItem, e
 	le.renewed = time.Now()
 	lock, v, err := l.update(ctx, le.name, "SET #fence = if_not_exists(#fence, :zero) + :one, #holder = :holder, "+
 		"#version = :new, #ttl = :ttl, #stamp = :stamp", condition, values)
-	if err != nil && v == unanswered {
+	if err != nil && v == dynamo.Unanswered {
 		l.mu.Lock()
 		l.lost[le.token] = true
 		l.mu.Unlock()
@@ -146,7 +147,7 @@ func (l *Locker) renew(ctx context.Context, le *Lease) (bool, error) {
 	version := rand.Text()
 	lock, v, err := l.update(ctx, le.name, "SET #version = :new, #stamp = :stamp", "#holder = :holder",
 		item{":holder": text(le.token), ":new": text(version), ":stamp": number(le.stamp().UnixMicro())})
-	if err != nil || v == unmet {
+	if err != nil || v == dynamo.Unmet {
 		return false, err
 	}
 	l.saw(le.name, version, l.now())
