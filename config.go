@@ -20,6 +20,17 @@ type Config struct {
 	// Tables are the tables to keep. Files of others are set aside.
 	Tables []Table
 
+	// Dispatcher runs the loads of tables under flag G, and those that auto finds
+	// too big for this process. Without one such tables wait.
+	Dispatcher Dispatcher
+	// JobPoll is how often a job is asked how it is; zero is 15 seconds.
+	JobPoll time.Duration
+	// JobTimeout is how long a job may take; zero is two hours.
+	JobTimeout time.Duration
+	// AwaitJobs lets Drain wait for a job to end. Otherwise it returns with the
+	// time to come back at, and the table waits.
+	AwaitJobs bool
+
 	// Parallel is how many tables drain side by side; zero is 4.
 	Parallel int
 	// MemoryBudget is the number of bytes that the changes of the loads of all
@@ -70,6 +81,12 @@ func (c Config) withDefaults() Config {
 		c.MemoryBudget = 256 << 20
 	}
 	c.budget = newBudget(c.MemoryBudget, c.Parallel)
+	if c.JobPoll == 0 {
+		c.JobPoll = 15 * time.Second
+	}
+	if c.JobTimeout == 0 {
+		c.JobTimeout = 2 * time.Hour
+	}
 	if c.LeaseTTL == 0 {
 		c.LeaseTTL = time.Minute
 	}
@@ -118,7 +135,7 @@ func (c Config) validate() error {
 	if len(c.Tables) == 0 {
 		p.add("config: no tables")
 	}
-	if c.Parallel < 0 || c.MemoryBudget < 0 || c.LeaseTTL < 0 || c.Margin < 0 || c.MaxBegins < 0 || c.Retry.Attempts < 0 || c.Retry.Base < 0 || c.Retry.Max < 0 {
+	if c.Parallel < 0 || c.MemoryBudget < 0 || c.LeaseTTL < 0 || c.Margin < 0 || c.JobPoll < 0 || c.JobTimeout < 0 || c.MaxBegins < 0 || c.Retry.Attempts < 0 || c.Retry.Base < 0 || c.Retry.Max < 0 {
 		p.add("config: limits and times must not be negative")
 	}
 	if c.LeaseTTL > 0 && c.LeaseTTL < 10*time.Millisecond {

@@ -27,6 +27,9 @@ type Counts struct {
 	// their key was changed into another.
 	RemovedByFilter int64 `json:"removed_by_filter"`
 	RemovedAsOldKey int64 `json:"removed_as_old_key"`
+	// RemovedAsAbsent counts the table's rows that left because a full load that
+	// is committed as a difference does not have them.
+	RemovedAsAbsent int64 `json:"removed_as_absent,omitempty"`
 	// RowsBefore and RowsAfter count the table's rows.
 	RowsBefore int64 `json:"rows_before"`
 	RowsAfter  int64 `json:"rows_after"`
@@ -64,4 +67,5 @@ func (c *Counts) Add(o Counts) {
 	c.Quarantined += o.Quarantined
 	c.RemovedByFilter += o.RemovedByFilter
 	c.RemovedAsOldKey += o.RemovedAsOldKey
+	c.RemovedAsAbsent += o.RemovedAsAbsent
 }

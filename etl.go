@@ -154,6 +154,13 @@ type Load struct {
 	Landed time.Time `json:"landed,omitzero"`
 	// Fence is that of the lease under which the load runs.
 	Fence int64 `json:"fence"`
+	// Difference is set where a full load commits only what differs.
+	Difference bool `json:"difference,omitempty"`
+	// Staged is set where a full load is staged file by file.
+	Staged bool `json:"staged,omitempty"`
+	// Engine is FlagLocal or FlagDistributed; empty is FlagLocal. Route says why.
+	Engine JobFlag `json:"engine,omitempty"`
+	Route  string  `json:"route,omitempty"`
 }
 
 // Receipt is what a commit did.

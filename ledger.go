@@ -92,6 +92,10 @@ type State struct {
 	Begun int `json:"begun,omitempty"`
 	// Fence is the highest fence under which the state was written.
 	Fence int64 `json:"fence"`
+	// Job is the job that Running was handed to, or is about to be.
+	Job *JobState `json:"job,omitempty"`
+	// Staged is how many files of Running are staged.
+	Staged int `json:"staged,omitempty"`
 
 	// Disposals are files that the source has yet to tidy up, where it is a
 	// [Disposer].
