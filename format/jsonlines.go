@@ -56,23 +56,26 @@ func (j JSONLines) Partial(kind etl.LoadKind) bool {
 // Scan implements [etl.Format].
 func (j JSONLines) Scan(ctx context.Context, in etl.Input, req etl.ScanRequest) iter.Seq2[etl.Rows, error] {
 	return func(yield func(etl.Rows, error) bool) {
-		set(&j.MaxRowBytes, 64<<20)
-		set(&j.MaxDecompressedBytes, 64<<30)
-		set(&j.MaxRatio, 1000)
 		s, err := newJSONScan(j, req)
 		if err != nil {
 			yield(etl.Rows{}, configError(err))
 			return
 		}
-		text, err := openText(in, j.MaxDecompressedBytes, j.MaxRatio)
-		if err != nil {
-			yield(etl.Rows{}, s.failed(err))
-			return
-		}
-		defer text.Close()
-		if err := s.run(ctx, text, yield); err != nil && !errors.Is(err, errConsumer) {
-			yield(etl.Rows{}, s.failed(err))
-		}
+		s.scan(ctx, in, yield)
+	}
+}
+
+// scan reads a whole file.
+func (s *jsonScan) scan(ctx context.Context, in etl.Input, yield func(etl.Rows, error) bool) {
+	j := s.format
+	text, err := openText(in, j.MaxDecompressedBytes, j.MaxRatio)
+	if err != nil {
+		yield(etl.Rows{}, s.failed(err))
+		return
+	}
+	defer text.Close()
+	if err := s.run(ctx, text, yield); err != nil && !errors.Is(err, errConsumer) {
+		yield(etl.Rows{}, s.failed(err))
 	}
 }
 
@@ -89,6 +92,11 @@ type jsonScan struct {
 	unsupplied [][]bool
 	taken      int
 	parser     jsonParser
+
+	// members reads the wanted columns of a line; blank says of which lines are
+	// no records.
+	members func(line []byte) error
+	blank   func(line []byte) bool
 }
 
 type jsonColumn struct {
@@ -98,7 +106,12 @@ type jsonColumn struct {
 }
 
 func newJSONScan(j JSONLines, req etl.ScanRequest) (*jsonScan, error) {
+	set(&j.MaxRowBytes, 64<<20)
+	set(&j.MaxDecompressedBytes, 64<<30)
+	set(&j.MaxRatio, 1000)
 	s := &jsonScan{format: j, req: req, byName: map[string]int{}, columns: make([]jsonColumn, len(req.Columns))}
+	s.members = s.object
+	s.blank = func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
 	fields := make([]arrow.Field, len(req.Columns))
 	for i, col := range req.Columns {
 		b, err := textconv.New(col.Column)
@@ -128,7 +141,7 @@ func (s *jsonScan) run(ctx context.Context, r io.Reader, yield func(etl.Rows, er
 		if first {
 			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
 		}
-		if len(bytes.TrimSpace(line)) == 0 {
+		if s.blank(line) {
 			continue
 		}
 		s.row++
@@ -153,8 +166,25 @@ func (s *jsonScan) run(ctx context.Context, r io.Reader, yield func(etl.Rows, er
 	return nil
 }
 
-// record appends the wanted members of one object.
+// record appends the wanted columns of one line.
 func (s *jsonScan) record(line []byte) error {
+	if err := s.members(line); err != nil {
+		return err
+	}
+	for i := range s.columns {
+		if s.columns[i].seen != s.row {
+			if err := s.missing(i); err != nil {
+				return err
+			}
+		}
+	}
+	s.numbers = append(s.numbers, s.row)
+	s.taken += len(line)
+	return nil
+}
+
+// object appends the wanted members of one object.
+func (s *jsonScan) object(line []byte) error {
 	rule, column := "", ""
 	bad := s.parser.object(line, func(name []byte, v jsonValue) bool {
 		i, wanted := s.byName[string(name)]
@@ -176,15 +206,6 @@ func (s *jsonScan) record(line []byte) error {
 	if bad != "" {
 		return s.bad("", bad)
 	}
-	for i := range s.columns {
-		if s.columns[i].seen != s.row {
-			if err := s.missing(i); err != nil {
-				return err
-			}
-		}
-	}
-	s.numbers = append(s.numbers, s.row)
-	s.taken += len(line)
 	return nil
 }
 
@@ -208,16 +229,21 @@ func (s *jsonScan) missing(i int) error {
 	case s.format.Missing == MissingIsBad:
 		return s.bad(s.req.Columns[i].Name, "column is missing")
 	case s.req.Kind != etl.Full:
-		if s.unsupplied == nil {
-			s.unsupplied = make([][]bool, len(s.columns))
-		}
-		if s.unsupplied[i] == nil {
-			s.unsupplied[i] = make([]bool, batchRows)
-		}
-		s.unsupplied[i][len(s.numbers)] = true
+		s.unsupply(i)
 	}
 	s.columns[i].builder.AppendNull()
 	return nil
+}
+
+// unsupply takes note that the record leaves a column as it is.
+func (s *jsonScan) unsupply(i int) {
+	if s.unsupplied == nil {
+		s.unsupplied = make([][]bool, len(s.columns))
+	}
+	if s.unsupplied[i] == nil {
+		s.unsupplied[i] = make([]bool, batchRows)
+	}
+	s.unsupplied[i][len(s.numbers)] = true
 }
 
 func (s *jsonScan) flush(yield func(etl.Rows, error) bool) bool {
