@@ -108,15 +108,17 @@ type event struct {
 func newEventScan(d Debezium, s *jsonScan) *eventScan {
 	e := &eventScan{jsonScan: s, format: d, row: map[string]int{}, before: map[string]int{}, source: map[string]int{}, opAt: -1, seenAt: -1}
 	for i, col := range s.req.Columns {
-		if name, ok := strings.CutPrefix(col.Name, "__before."); ok {
+		block, name, found := strings.Cut(col.Name, ".")
+		switch {
+		case found && block == "__before":
 			e.before[name] = i
-		} else if name, ok := strings.CutPrefix(col.Name, "__source."); ok {
+		case found && block == "__source":
 			e.source[name] = i
-		} else if col.Name == "__op" {
+		case col.Name == "__op":
 			e.opAt = i
-		} else if col.Name == "__ts_ms" {
+		case col.Name == "__ts_ms":
 			e.seenAt = i
-		} else {
+		default:
 			e.row[col.Name] = i
 		}
 	}
