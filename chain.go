@@ -6,20 +6,23 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/tidemark-data/etl/internal/cells"
 	"github.com/tidemark-data/etl/internal/rowkey"
 )
 
 // transform runs the chain on the rows at positions. Rows are told apart by
-// their keys, which must not change.
+// their keys, which must not change but by a [KeyTransformer].
 func (w *winners) transform(ctx context.Context, rec arrow.RecordBatch, at []int64) (*won, error) {
 	out := &won{read: len(at)}
 	rec.Retain()
-	for _, t := range w.c.table.Transforms {
+	for step, t := range w.c.table.Transforms {
 		made, err := t.Transform(ctx, rec)
 		if err == nil {
 			var kept []int64
-			if kept, err = w.match(rec, made, at, out); err != nil {
+			if kept, err = w.match(ctx, step, rec, made, at, out); err != nil {
 				made.Release()
 			}
 			rec.Release()
@@ -40,17 +43,28 @@ func (w *winners) transform(ctx context.Context, rec arrow.RecordBatch, at []int
 		rec.Release()
 		return nil, WithOutcome(Terminal, err)
 	}
+	if err := w.checkKeys(rec); err != nil {
+		rec.Release()
+		return nil, err
+	}
 	out.rec, out.at = rec, at
 	return out, nil
 }
 
-// match finds the rows of made among those of rec and returns their positions.
-func (w *winners) match(rec, made arrow.RecordBatch, at []int64, out *won) ([]int64, error) {
+// match finds the rows of made, which step made of rec, among those of rec and
+// returns their positions.
+func (w *winners) match(ctx context.Context, step int, rec, made arrow.RecordBatch, at []int64, out *won) ([]int64, error) {
+	if w.c.keys.changedBy(step) {
+		if made.NumRows() != rec.NumRows() {
+			return nil, WithOutcome(Terminal, errors.New("a transform of keys added or dropped rows"))
+		}
+		return at, nil
+	}
 	var before, after rowkey.Batch
-	if err := w.encodeKeys(&before, rec); err != nil {
+	if err := w.encodeKeys(&before, step, rec); err != nil {
 		return nil, err
 	}
-	if err := w.encodeKeys(&after, made); err != nil {
+	if err := w.encodeKeys(&after, step, made); err != nil {
 		return nil, err
 	}
 	if after.Len() == before.Len() && sameKeys(&before, &after) {
@@ -74,14 +88,63 @@ func (w *winners) match(rec, made arrow.RecordBatch, at []int64, out *won) ([]in
 		gone = append(gone, row)
 	}
 	out.dropped += len(gone)
-	if w.c.load.Kind != Full {
-		found := make([]int32, before.Len())
-		w.r.part.keys.Find(&before, found)
-		for _, i := range gone {
-			out.keys = append(out.keys, found[i])
+	if w.c.swaps() {
+		return kept, nil
+	}
+	return kept, w.droppedKeys(ctx, step, rec, gone, out)
+}
+
+// droppedKeys finds the keys of rows that step has dropped, as they are once the
+// transforms that follow have changed them.
+func (w *winners) droppedKeys(ctx context.Context, step int, rec arrow.RecordBatch, gone []int, out *won) error {
+	cols, err := w.keyColumns(rec)
+	if err != nil {
+		return err
+	}
+	keys := array.NewRecordBatch(w.c.keys.schema(cols), cols, rec.NumRows())
+	defer keys.Release()
+	few, err := cells.Take(memory.DefaultAllocator, keys, gone)
+	if err != nil {
+		return err
+	}
+	defer few.Release()
+	if cols, err = w.c.keys.apply(ctx, step+1, few.Columns()); err != nil {
+		return err
+	}
+	var last rowkey.Batch
+	if err := w.c.key.Encode(&last, cols); err != nil {
+		return WithOutcome(Terminal, err)
+	}
+	found := make([]int32, last.Len())
+	w.r.part.keys.Find(&last, found)
+	for _, k := range found {
+		if k < 0 {
+			return WithOutcome(Terminal, errUnstableKey)
 		}
 	}
-	return kept, nil
+	out.keys = append(out.keys, found...)
+	return nil
+}
+
+var errUnstableKey = errors.New("a transform made another key of a row than of its change")
+
+// checkKeys makes sure that rows have the keys that their changes were settled by.
+func (w *winners) checkKeys(rec arrow.RecordBatch) error {
+	if !w.c.keys.changed() || w.c.swaps() {
+		return nil
+	}
+	var last rowkey.Batch
+	if err := w.encodeKeys(&last, len(w.c.table.Transforms)-1, rec); err != nil {
+		return err
+	}
+	found := make([]int32, last.Len())
+	w.r.part.keys.Find(&last, found)
+	for i, k := range found {
+		if k < 0 || last.Null(i) {
+			return WithOutcome(Terminal, errUnstableKey)
+		}
+	}
+	return nil
 }
 
 func sameKeys(a, b *rowkey.Batch) bool {
@@ -93,16 +156,25 @@ func sameKeys(a, b *rowkey.Batch) bool {
 	return true
 }
 
-func (w *winners) encodeKeys(b *rowkey.Batch, rec arrow.RecordBatch) error {
+func (w *winners) keyColumns(rec arrow.RecordBatch) ([]arrow.Array, error) {
 	keys := make([]arrow.Array, len(w.c.table.Key))
 	for i, name := range w.c.table.Key {
 		idx := rec.Schema().FieldIndices(name)
 		if len(idx) != 1 {
-			return WithOutcome(Terminal, fmt.Errorf("a transform lost key column %s", name))
+			return nil, WithOutcome(Terminal, fmt.Errorf("a transform lost key column %s", name))
 		}
 		keys[i] = rec.Column(idx[0])
 	}
-	if err := w.c.key.Encode(b, keys); err != nil {
+	return keys, nil
+}
+
+// encodeKeys encodes keys as they are after step.
+func (w *winners) encodeKeys(b *rowkey.Batch, step int, rec arrow.RecordBatch) error {
+	keys, err := w.keyColumns(rec)
+	if err != nil {
+		return err
+	}
+	if err := w.c.keys.codecs[step+1].Encode(b, keys); err != nil {
 		return WithOutcome(Terminal, fmt.Errorf("a transform changed the type of a key column: %w", err))
 	}
 	return nil

@@ -20,6 +20,8 @@ type Found struct {
 	// Record holds the columns that [Part.Wants] names, in that order; nil
 	// where it names none.
 	Record arrow.RecordBatch
+	// Digests may stand in place of Record where [Part.Compares].
+	Digests []Digest
 	// Base is set where the rows were written by the full load that opened
 	// the epoch: any change beats them, whatever their ordering columns say.
 	Base bool
@@ -55,9 +57,13 @@ type Changes struct {
 	temp   string
 	notify func(location string, pass int, rows int64)
 	seed   rowkey.Seed
-	key    *rowkey.Codec
+	key    *rowkey.Codec // of keys as the table holds them
+	keys   keyChain
 	order  *rowkey.Codec // nil without ordering columns
 	shown  *rowkey.Codec // of the orders that rows of the table show; nil if they show none
+
+	digests digestSeeds
+	checks  *checking // nil without checks
 
 	// optimistic lets a full load be read in one pass; unsorted is set once that
 	// has failed.
@@ -80,6 +86,9 @@ type ChangesConfig struct {
 	// Progress, if not nil, is told how many rows of a file were read in which pass.
 	Progress func(location string, pass int, rows int64)
 
+	// Scope is what the table's checks may know besides load and target.
+	Scope CheckScope
+
 	shared  *budget // of a Runner, in place of Budget
 	onePass bool    // try to read a full load in one pass
 }
@@ -99,13 +108,19 @@ func NewChanges(cfg ChangesConfig) (*Changes, error) {
 	c := &Changes{
 		table: t, target: target, load: cfg.Load, source: cfg.Source, format: t.Format,
 		budget: cfg.shared, temp: cfg.TempDir, notify: cfg.Progress, seed: rowkey.NewSeed(), optimistic: cfg.onePass,
+		digests: newDigestSeeds(),
+	}
+	if len(t.Checks) > 0 {
+		c.checks = &checking{all: t.Checks, scope: cfg.Scope}
+		c.checks.scope.Load, c.checks.scope.Target = cfg.Load, target
 	}
 	if c.format == nil {
 		return nil, fmt.Errorf("table %s: no format", t.Name)
 	}
-	if c.key, err = codec(t.Columns, t.Key); err != nil {
+	if c.keys, err = newKeyChain(t); err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.Name, err)
 	}
+	c.key = c.keys.last()
 	if c.order, err = codec(t.Columns, t.OrderBy); err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.Name, err)
 	}
@@ -144,7 +159,7 @@ func codec(columns Columns, names []string) (*rowkey.Codec, error) {
 // budget, several parts with disjoint sets of keys. A part is valid until the
 // next one is asked for.
 func (c *Changes) Parts(ctx context.Context) iter.Seq2[*Part, error] {
-	return func(yield func(*Part, error) bool) {
+	return c.checked(ctx, func(yield func(*Part, error) bool) {
 		if c.onePass() {
 			yield(c.streamPart(), nil)
 			return
@@ -162,7 +177,7 @@ func (c *Changes) Parts(ctx context.Context) iter.Seq2[*Part, error] {
 			return
 		}
 		k.parts(ctx, yield)
-	}
+	})
 }
 
 // partial reports whether rows of the load may leave columns unsupplied.
@@ -210,7 +225,7 @@ func (p *Part) Keys() arrow.RecordBatch {
 	p.once.Do(func() {
 		var columns Columns
 		for _, name := range p.c.table.Key {
-			columns = append(columns, p.c.table.Columns[p.c.table.Columns.Index(name)])
+			columns = append(columns, p.c.target.Columns[p.c.target.Columns.Index(name)])
 		}
 		cols, n := p.keys.Columns(p.c.key), int64(p.Len())
 		p.record = array.NewRecordBatch(columns.Schema(), cols, n)
@@ -242,9 +257,9 @@ var batches = sync.Pool{New: func() any { return new(rowkey.Batch) }}
 // ordering columns, or all columns of the target.
 func (p *Part) Wants() []string {
 	switch {
-	case p.c.load.Kind == Full:
+	case p.c.swaps():
 		return nil
-	case p.c.partial():
+	case p.c.partial(), p.c.compares():
 		names := make([]string, len(p.c.target.Columns))
 		for i, col := range p.c.target.Columns {
 			names[i] = col.Name

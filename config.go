@@ -27,6 +27,12 @@ type Config struct {
 	JobPoll time.Duration
 	// JobTimeout is how long a job may take; zero is two hours.
 	JobTimeout time.Duration
+	// JobAttempts is how many jobs may end without their load, and without saying
+	// that another would too, before the table pauses; zero is 3.
+	JobAttempts int
+	// LocalLimit is how long a load of a table under flag auto may take in this
+	// process, by estimate, where no deadline says so; zero is one hour.
+	LocalLimit time.Duration
 	// AwaitJobs lets Drain wait for a job to end. Otherwise it returns with the
 	// time to come back at, and the table waits.
 	AwaitJobs bool
@@ -46,7 +52,8 @@ type Config struct {
 	LeaseTTL time.Duration
 	// Margin is how much of the time before a context's deadline is kept back: no
 	// load is begun with less left, nor with less than twice the slowest load of
-	// the same Drain. Zero begins loads whatever the deadline.
+	// the same Drain; and a load of a table under flag auto that is at work then is
+	// handed to the Dispatcher. Zero begins loads whatever the deadline.
 	Margin time.Duration
 	// MaxBegins is how often a load may be begun by processes that died or ran
 	// out of time in it before the table pauses; zero is 20.
@@ -86,6 +93,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.JobTimeout == 0 {
 		c.JobTimeout = 2 * time.Hour
+	}
+	if c.JobAttempts == 0 {
+		c.JobAttempts = 3
+	}
+	if c.LocalLimit == 0 {
+		c.LocalLimit = time.Hour
 	}
 	if c.LeaseTTL == 0 {
 		c.LeaseTTL = time.Minute
@@ -135,7 +148,7 @@ func (c Config) validate() error {
 	if len(c.Tables) == 0 {
 		p.add("config: no tables")
 	}
-	if c.Parallel < 0 || c.MemoryBudget < 0 || c.LeaseTTL < 0 || c.Margin < 0 || c.JobPoll < 0 || c.JobTimeout < 0 || c.MaxBegins < 0 || c.Retry.Attempts < 0 || c.Retry.Base < 0 || c.Retry.Max < 0 {
+	if c.Parallel < 0 || c.MemoryBudget < 0 || c.LeaseTTL < 0 || c.Margin < 0 || c.JobPoll < 0 || c.JobTimeout < 0 || c.JobAttempts < 0 || c.LocalLimit < 0 || c.MaxBegins < 0 || c.Retry.Attempts < 0 || c.Retry.Base < 0 || c.Retry.Max < 0 {
 		p.add("config: limits and times must not be negative")
 	}
 	if c.LeaseTTL > 0 && c.LeaseTTL < 10*time.Millisecond {

@@ -13,7 +13,8 @@ type Counts struct {
 	Updated int64 `json:"updated"`
 	// Deleted rows removed a row of the table.
 	Deleted int64 `json:"deleted"`
-	// Unchanged rows changed nothing: deletes of absent keys.
+	// Unchanged rows changed nothing: deletes of absent keys, and in a full load
+	// that is committed as a difference the rows that equal the table's.
 	Unchanged int64 `json:"unchanged"`
 	// Superseded rows lost against another row of the load or of the table.
 	Superseded int64 `json:"superseded"`
@@ -40,16 +41,43 @@ type Counts struct {
 // those before plus inserted minus deleted and removed (for a full load: the
 // rows inserted).
 func (c Counts) Check(kind LoadKind) error {
-	fates := c.Inserted + c.Updated + c.Deleted + c.Unchanged + c.Superseded + c.Filtered + c.Quarantined
-	if c.Read != fates {
-		return fmt.Errorf("%w: %d rows read, but %d accounted for", ErrAccounting, c.Read, fates)
+	if err := c.checkFates(); err != nil {
+		return err
 	}
 	after := c.Inserted
 	if kind != Full {
 		after += c.RowsBefore - c.Deleted - c.RemovedByFilter - c.RemovedAsOldKey
 	}
-	if c.RowsAfter != after {
-		return fmt.Errorf("%w: the table has %d rows after the load, expected %d", ErrAccounting, c.RowsAfter, after)
+	return c.checkAfter(after)
+}
+
+// Check is [Counts.Check] for the counts of the load. A full load that is committed
+// as a difference leaves the rows that there were, plus inserted minus deleted and
+// removed, and none but rows of its files.
+func (l Load) Check(c Counts) error {
+	if l.Kind != Full || !l.Difference {
+		return c.Check(l.Kind)
+	}
+	if err := c.checkFates(); err != nil {
+		return err
+	}
+	if most := c.Inserted + c.Updated + c.Unchanged; c.RowsAfter > most {
+		return fmt.Errorf("%w: the table has %d rows after the load, of which %d are the load's", ErrAccounting, c.RowsAfter, most)
+	}
+	return c.checkAfter(c.RowsBefore + c.Inserted - c.Deleted - c.RemovedByFilter - c.RemovedAsAbsent)
+}
+
+func (c Counts) checkFates() error {
+	fates := c.Inserted + c.Updated + c.Deleted + c.Unchanged + c.Superseded + c.Filtered + c.Quarantined
+	if c.Read != fates {
+		return fmt.Errorf("%w: %d rows read, but %d accounted for", ErrAccounting, c.Read, fates)
+	}
+	return nil
+}
+
+func (c Counts) checkAfter(expected int64) error {
+	if c.RowsAfter != expected {
+		return fmt.Errorf("%w: the table has %d rows after the load, expected %d", ErrAccounting, c.RowsAfter, expected)
 	}
 	return nil
 }

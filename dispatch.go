@@ -17,7 +17,8 @@ type Dispatcher interface {
 	// no more jobs now, Indeterminate that the job may have been started, and
 	// Terminal that it cannot be, as where a transform has no declared form.
 	Submit(ctx context.Context, job Job) (JobRef, error)
-	// Find looks for a job whose submission got no answer.
+	// Find looks for a job whose submission got no answer, by its ID: the job is as
+	// it was submitted, but without URIs.
 	Find(ctx context.Context, job Job) (JobRef, bool, error)
 	// Status tells how a job is. It returns an error that wraps ErrNotFound
 	// where the engine does not know it (any more).
@@ -29,7 +30,8 @@ type Dispatcher interface {
 // Job is a load for a [Dispatcher].
 type Job struct {
 	// ID is that of this submission of the load: letters, digits and hyphens, at
-	// most 64 of them. It is derived from the load's ID and its fence.
+	// most 64 of them. It is derived from the load's ID and its fence, and each
+	// submission has a fence of its own.
 	ID string
 	// Table is the declaration with its defaults, Target what the sink sees of it.
 	Table  Table
@@ -119,6 +121,8 @@ type JobState struct {
 	// Phase is the last one seen, Reason what the engine said.
 	Phase  JobPhase `json:"phase"`
 	Reason string   `json:"reason,omitempty"`
+	// Attempt counts the jobs that this load was submitted as, from 1.
+	Attempt int `json:"attempt,omitempty"`
 	// Intended, Submitted and Polled are when, by the Runner's clock.
 	Intended  time.Time `json:"intended"`
 	Submitted time.Time `json:"submitted,omitzero"`

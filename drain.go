@@ -18,7 +18,10 @@ func (r *Runner) Drain(ctx context.Context, table string) (TableReport, error) {
 	rep := TableReport{Table: table}
 	t, err := r.table(table)
 	if err == nil {
-		err = r.drain(ctx, t, &rep)
+		err = errNewLease
+		for errors.Is(err, errNewLease) {
+			err = r.drain(ctx, t, &rep)
+		}
 	}
 	if err == nil {
 		r.upkeep(ctx, table, &rep)
@@ -30,7 +33,7 @@ func (r *Runner) Drain(ctx context.Context, table string) (TableReport, error) {
 }
 
 func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
-	if d, st, err := r.decide(ctx, t); err != nil || d.Load == nil && len(d.Late) == 0 && len(st.Disposals) == 0 {
+	if d, st, err := r.decide(ctx, t); err != nil || d.Load == nil && len(d.Late) == 0 && len(st.Disposals) == 0 && !r.litter(st) {
 		rep.Reason, rep.Wait = d.Reason, d.Wait
 		return err
 	}
@@ -44,6 +47,16 @@ func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
 			switch {
 			case err != nil:
 				return err
+			case st.overtaken():
+				if err := r.giveWay(ctx, t, fence); err != nil {
+					return err
+				}
+				continue
+			case r.litter(st):
+				if err := r.tidyStaging(ctx, t, fence); err != nil {
+					return err
+				}
+				continue
 			case len(d.Late) > 0:
 				if err := r.late(ctx, t, fence, d); err != nil {
 					return err
@@ -52,6 +65,12 @@ func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
 			case d.Load == nil:
 				rep.Reason, rep.Wait = d.Reason, d.Wait
 				return nil
+			case d.Job != nil || d.Load.Engine == FlagDistributed:
+				if stop, err := r.elsewhere(ctx, t, fence, st, d, rep); stop || err != nil {
+					r.dispose(ctx, t, fence)
+					return err
+				}
+				continue
 			case r.short(ctx, rep):
 				return nil
 			case d.Again && st.Begun >= r.cfg.MaxBegins:
@@ -61,8 +80,12 @@ func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
 				continue
 			}
 			done, err := r.work(ctx, t, fence, st, d)
-			if errors.Is(err, errStalePlan) {
+			if errors.Is(err, errStalePlan) || errors.Is(err, errHandedOver) || errors.Is(err, errOvertaken) || errors.Is(err, errHalted) {
 				continue
+			}
+			if errors.Is(err, errLater) {
+				rep.Reason, rep.More = err.Error(), true
+				return nil
 			}
 			if err != nil {
 				r.dispose(ctx, t, fence)
@@ -71,7 +94,7 @@ func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
 			rep.Loads = append(rep.Loads, done)
 			r.dispose(ctx, t, fence)
 		}
-	}, func() { rep.Reason, rep.Wait, rep.Locked = "locked by another runner", r.cfg.LeaseTTL, true })
+	}, func() { r.helped(ctx, t, rep) })
 }
 
 // short reports whether the context ends too soon for another load, and says so.
@@ -82,7 +105,9 @@ func (r *Runner) short(ctx context.Context, rep *TableReport) bool {
 	}
 	need := r.cfg.Margin
 	for _, l := range rep.Loads {
-		need = max(need, 2*l.Took)
+		if l.Load.Engine != FlagDistributed {
+			need = max(need, 2*l.Took)
+		}
 	}
 	left := time.Until(end)
 	if left >= need {
@@ -102,8 +127,12 @@ func (r *Runner) exhausted(ctx context.Context, t *Table, fence int64, st State)
 	if found || err != nil {
 		return err
 	}
-	return r.notApplied(ctx, t, load, WithOutcome(Terminal, fmt.Errorf(
-		"the load was begun %d times, and each time its process died or ran out of time", st.Begun)))
+	text := fmt.Sprintf("the load was begun %d times, and each time its process died or ran out of time", st.Begun)
+	if p := st.Trouble; p != nil {
+		text = fmt.Sprintf("the load was begun %d times without an end; %d times something failed that might have passed, the last time: %s",
+			st.Begun, p.Count, p.Cause)
+	}
+	return r.notApplied(ctx, t, load, WithOutcome(Terminal, errors.New(text)))
 }
 
 // withLease runs fn under the lock of the table. Its context ends when the
@@ -187,10 +216,19 @@ func (r *Runner) decide(ctx context.Context, t *Table) (d Decision, st State, er
 		if err != nil {
 			return err
 		}
-		d = plan(*t, st, waiting, r.cfg.Now())
+		d = routed(st, plan(r.able(t), st, waiting, r.cfg.Now()), r.conditions(ctx))
 		return nil
 	})
 	return d, st, err
+}
+
+// conditions are those under which a load would begin now.
+func (r *Runner) conditions(ctx context.Context) conditions {
+	c := conditions{dispatcher: r.cfg.Dispatcher != nil, budget: r.cfg.MemoryBudget, limit: r.cfg.LocalLimit}
+	if end, ok := ctx.Deadline(); ok {
+		c.bounded, c.left = true, time.Until(end)-r.cfg.Margin
+	}
+	return c
 }
 
 // late deals with change files that come too late to be placed.

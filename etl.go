@@ -68,9 +68,9 @@ type Transformer interface {
 	Schema(in *arrow.Schema) (*arrow.Schema, error)
 	// Transform returns a new batch; it does not release in. It may drop rows
 	// (the row is then removed from the table) but neither add nor reorder
-	// rows, and key columns must come through unchanged. Bad values are
-	// reported as a RowError whose Row is the index in the batch plus one; the
-	// caller fills in the file and the file's row.
+	// rows, and key columns must come through unchanged, unless it is a
+	// KeyTransformer. Bad values are reported as a RowError whose Row is the
+	// index in the batch plus one; the caller fills in the file and its row.
 	Transform(ctx context.Context, in arrow.RecordBatch) (arrow.RecordBatch, error)
 }
 
@@ -176,6 +176,8 @@ type Receipt struct {
 	BytesWritten int64 `json:"bytes_written"`
 	// Found is set where the commit was found in the table instead of made.
 	Found bool `json:"found,omitempty"`
+	// Checks are the verdicts of the table's checks; the Runner fills them in.
+	Checks []Checked `json:"checks,omitempty"`
 }
 
 // Standing is what a table itself tells of the loads it holds.

@@ -28,6 +28,13 @@ type TableFormat interface {
 	ForTable(t Table) Format
 }
 
+// OpFormat is an optional ability of a [Format] whose records all say what to do:
+// Op is the operation column of tables that name none.
+type OpFormat interface {
+	Format
+	Op() OpColumn
+}
+
 // ChunkedFormat is an optional ability of a [Format]: files are cut into chunks
 // of whole records, which are read side by side. Together the chunks give the
 // same rows and the same first error as Scan.

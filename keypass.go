@@ -130,10 +130,13 @@ type keyBatch struct {
 }
 
 // batch encodes a batch. It is safe for concurrent use.
-func (k *keyPass) batch(_ context.Context, file int, rows Rows) (*keyBatch, error) {
+func (k *keyPass) batch(ctx context.Context, file int, rows Rows) (*keyBatch, error) {
 	b := k.pool.Get().(*keyBatch)
 	b.noKey = nil
-	cols := rows.Record.Columns()
+	cols, err := k.c.transformKeys(ctx, k, file, rows)
+	if err != nil {
+		return nil, err
+	}
 	if err := k.c.key.Encode(&b.keys, cols[:k.orderAt]); err != nil {
 		return nil, err
 	}
@@ -244,7 +247,7 @@ func (k *keyPass) add(b *keyBatch) {
 
 // part makes a part of what is in memory.
 func (k *keyPass) part(read int64) *Part {
-	if k.c.load.Kind != Full { // nobody looks for the keys of a full load
+	if !k.c.swaps() { // else nobody looks for the keys
 		k.keys.Ready()
 	}
 	return &Part{c: k.c, in: k.in, keys: k.keys, latest: k.latest, all: k.all, read: read}

@@ -96,6 +96,12 @@ type State struct {
 	Job *JobState `json:"job,omitempty"`
 	// Staged is how many files of Running are staged.
 	Staged int `json:"staged,omitempty"`
+	// Staging is the epoch of the load that the sink may hold a staging of; 0 is none.
+	Staging int64 `json:"staging,omitempty"`
+	// Trouble is what stood in the way of Running last without being final.
+	Trouble *Trouble `json:"trouble,omitempty"`
+	// Pace is how fast loads of the table went in this process; [FlagAuto] goes by it.
+	Pace *Pace `json:"pace,omitempty"`
 
 	// Disposals are files that the source has yet to tidy up, where it is a
 	// [Disposer].
@@ -118,6 +124,24 @@ type OpenLoad struct {
 	Files int `json:"files"`
 	// Complete is set once no more files are expected.
 	Complete bool `json:"complete"`
+}
+
+// Trouble is an error that the next attempt may not meet.
+type Trouble struct {
+	// Cause is the last one's text. It holds no cell values.
+	Cause string `json:"cause"`
+	// Count is how many there were since the load was planned.
+	Count int       `json:"count"`
+	At    time.Time `json:"at"`
+}
+
+// Pace is a moving average over loads, of which the last one counts a quarter.
+type Pace struct {
+	// BytesPerSecond and BytesPerRow are of the files as they lie in the source.
+	BytesPerSecond int64 `json:"bytes_per_second"`
+	BytesPerRow    int64 `json:"bytes_per_row"`
+	// Loads counts the loads that it is made of.
+	Loads int `json:"loads"`
 }
 
 // LastFile names a file, its load, and when.
@@ -170,6 +194,7 @@ const (
 	EntryOperator EntryKind = "operator" // an operator's verb
 	EntrySetAside EntryKind = "set_aside"
 	EntryRebuilt  EntryKind = "rebuilt" // the state was rebuilt from the table
+	EntryJob      EntryKind = "job"     // a job was submitted, ended or handed over
 )
 
 // Entry is one line of a table's history.
@@ -187,4 +212,9 @@ type Entry struct {
 	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
 	// Took is how long the load took from plan to commit.
 	Took time.Duration `json:"took,omitempty"`
+	// Engine is where the load ran, or was to run, and Route why.
+	Engine JobFlag `json:"engine,omitempty"`
+	Route  string  `json:"route,omitempty"`
+	// Job names the job, where the load was one.
+	Job *JobRef `json:"job,omitempty"`
 }

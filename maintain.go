@@ -182,7 +182,7 @@ func (r *MaintainReport) add(step MaintainReport) {
 // snapshots expire and removes files that nothing refers to. It holds the
 // table's lease, which it gives back between steps, so that no load of this
 // product runs meanwhile; it returns an error that wraps ErrLocked where
-// another holder has it. The table may be paused.
+// another holder has it, or a job works on the table. The table may be paused.
 func (r *Runner) Maintain(ctx context.Context, table string) (MaintainReport, error) {
 	return r.maintain(ctx, table, MaintainOptions{Sweep: true})
 }
@@ -210,7 +210,14 @@ func (r *Runner) maintain(ctx context.Context, table string, opts MaintainOption
 	for {
 		var step MaintainReport
 		work := func(ctx context.Context, fence int64) (err error) {
-			opts.Fence = fence
+			if opts.Fence = fence; fence > 0 {
+				if err := r.free(ctx, table); err != nil {
+					return err
+				}
+				if err := r.tidyStaging(ctx, t, fence); err != nil {
+					return err
+				}
+			}
 			if step, err = maintainer.Maintain(ctx, target, opts); err != nil && ctx.Err() != nil {
 				err = errors.Join(context.Cause(ctx), err)
 			}
@@ -229,6 +236,16 @@ func (r *Runner) maintain(ctx context.Context, table string, opts MaintainOption
 			return rep, nil
 		}
 	}
+}
+
+// free returns an error where a job works on the table: a commit of maintenance
+// carries its lease's fence, under which that of the job would be refused.
+func (r *Runner) free(ctx context.Context, table string) error {
+	st, err := r.cfg.Control.State(ctx, table)
+	if err == nil && st.Running != nil && st.Job != nil && !st.Job.Phase.Ended() {
+		err = fmt.Errorf("%w: job %s works on it", ErrLocked, st.Job.ID)
+	}
+	return err
 }
 
 // upkeep is the maintenance after loads. It never makes a drain fail: what it

@@ -17,6 +17,9 @@ type Observer struct {
 	LoadFailed func(l Load, err error, attempt int, retryIn time.Duration)
 	// Paused is called when a table is paused.
 	Paused func(table string, d Diagnosis)
+	// Staged is called for each file of a staged load that this process has staged,
+	// with how many of how many are.
+	Staged func(l Load, f StagedFile, done, total int)
 	// Progress is called now and then while rows are read: which pass over the
 	// file (1 keys, 2 rows), and how many rows of it have been read.
 	Progress func(l Load, location string, pass int, rows int64)

@@ -22,7 +22,8 @@ var errTwoPasses = errors.New("keys do not rise from row to row: two passes are 
 
 // onePass reports whether the load may be read in one pass.
 func (c *Changes) onePass() bool {
-	return c.optimistic && !c.unsorted.Load() && c.load.Kind == Full && len(c.load.Files) == 1 && !c.partial()
+	return c.optimistic && !c.unsorted.Load() && c.swaps() && len(c.load.Files) == 1 && !c.partial() &&
+		!c.keys.changed() // keys that rise may be equal once they are transformed
 }
 
 // stream is a one-pass reading of a full load. It is a [settlement] that decides

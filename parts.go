@@ -30,7 +30,7 @@ func (k *keyPass) parts(ctx context.Context, yield func(*Part, error) bool) {
 		extra = 0 // rows stand for themselves
 	}
 	var d *deferred
-	if k.c.load.Kind == Full || !k.c.partial() && len(k.c.table.Transforms) == 0 {
+	if k.c.swaps() || !k.c.compares() && !k.c.partial() && len(k.c.table.Transforms) == 0 {
 		d = &deferred{wanted: newBitmap(k.in.base[len(k.in.base)-1])}
 	}
 	for len(s.todo) > 0 {
@@ -198,8 +198,10 @@ func (k *keyPass) settling(keys int64) int64 {
 	switch {
 	case k.all != nil:
 		return 80 * keys
-	case k.c.load.Kind == Full:
+	case k.c.swaps():
 		return 0
+	case k.c.compares():
+		return 64 * keys // digests twice, and positions
 	}
 	return 24 * keys
 }

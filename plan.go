@@ -15,6 +15,8 @@ type Decision struct {
 	Load *Load `json:"load,omitempty"`
 	// Again is set where Load was begun before and is taken up again.
 	Again bool `json:"again,omitempty"`
+	// Job is set where Load was handed to another engine, or is about to be.
+	Job *JobState `json:"job,omitempty"`
 	// Reason says why Load is what it is, or why there is none.
 	Reason string `json:"reason"`
 	// Wait is how long until time alone may change the decision; zero if it
@@ -31,12 +33,13 @@ type Decision struct {
 // and the time.
 func plan(t Table, st State, waiting []FileRecord, now time.Time) Decision {
 	switch {
+	case st.Running != nil && st.Job != nil && (st.Flag != FlagPaused || st.Job.asked()):
+		l, job := *st.Running, *st.Job
+		return Decision{Load: &l, Again: true, Job: &job, Reason: job.describe()}
 	case st.Flag == FlagPaused && st.Paused != nil:
 		return Decision{Reason: "paused: " + st.Paused.Cause}
 	case st.Flag == FlagPaused:
 		return Decision{Reason: "paused"}
-	case st.Flag == FlagDistributed:
-		return Decision{Reason: "flag G: no dispatcher to a distributed engine is configured"}
 	case st.Running != nil:
 		l := *st.Running
 		return Decision{Load: &l, Again: true, Reason: "a load was begun and not finished"}
@@ -63,7 +66,15 @@ func planFull(t Table, st State, waiting []FileRecord, now time.Time) Decision {
 	}
 	l := newLoad(t.Name, Full, open.Epoch, files)
 	l.Landed = open.Landed
-	return Decision{Load: &l, Reason: fmt.Sprintf("full load of %d files opens epoch %d", len(files), open.Epoch)}
+	if t.FullLoads == FullDifference {
+		l.Difference = true
+		l.ID = loadID(l)
+	}
+	reason := fmt.Sprintf("full load of %d files opens epoch %d", len(files), open.Epoch)
+	if l.Staged = t.stages(l.Files); l.Staged {
+		reason += ", staged file by file"
+	}
+	return Decision{Load: &l, Reason: reason}
 }
 
 // collected reports whether an open full load has all its files.
@@ -165,6 +176,9 @@ func newLoad(table string, kind LoadKind, epoch int64, files []FileRecord) Load 
 func loadID(l Load) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%d\n%s\n", l.Table, l.Epoch, l.Kind)
+	if l.Difference {
+		fmt.Fprintln(h, "difference")
+	}
 	for _, f := range l.Files {
 		fmt.Fprintln(h, f.ID())
 	}

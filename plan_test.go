@@ -38,7 +38,9 @@ func TestPlan(t *testing.T) {
 	}{
 		"nothing":             {reason: "nothing is pending"},
 		"paused":              {state: pausedState, waiting: []FileRecord{changeFile("1", 1)}, reason: "paused: row 1 of x: bad"},
-		"flag G":              {state: State{Flag: FlagDistributed}, waiting: []FileRecord{changeFile("1", 1)}, reason: "flag G: no dispatcher to a distributed engine is configured"},
+		"job runs":            {state: State{Flag: FlagLocal, Running: &Load{ID: "r", Files: []File{{Location: "c/0"}}}, Job: &JobState{ID: "r-1", Phase: JobIntended}}, waiting: []FileRecord{changeFile("1", 1)}, files: []string{"c/0"}, reason: "job r-1 is about to be submitted"},
+		"job runs, paused":    {state: State{Flag: FlagPaused, Running: &Load{ID: "r", Files: []File{{Location: "c/0"}}}, Job: &JobState{ID: "r-1", Phase: JobIntended, Reason: "too many"}}, files: []string{"c/0"}, reason: "job r-1 is about to be submitted: too many"},
+		"job ended, paused":   {state: State{Flag: FlagPaused, Running: &Load{ID: "r"}, Job: &JobState{ID: "r-1", Phase: JobFailed}}, reason: "paused"},
 		"begun before":        {state: State{Running: &Load{ID: "r", Files: []File{{Location: "c/0"}}}}, waiting: []FileRecord{changeFile("1", 1)}, files: []string{"c/0"}, reason: "a load was begun and not finished"},
 		"batch":               {waiting: []FileRecord{changeFile("1", 10), changeFile("2", 20)}, files: []string{"c/1", "c/2"}, reason: "2 change files, 30 bytes"},
 		"order, not arrival":  {waiting: []FileRecord{changeFile("2", 1), changeFile("1", 1)}, files: []string{"c/1", "c/2"}, reason: "2 change files, 2 bytes"},

@@ -11,10 +11,12 @@ import (
 )
 
 // Resolution is what becomes of the keys of a part. Rows must be drained before
-// the other methods are called, except Expected and Removes.
+// the other methods are called, except Expected and, unless [Part.Compares],
+// Removes.
 type Resolution struct {
 	part       *Part
-	exists     []bool // by key; nil for a full load
+	exists     []bool      // by key; nil for a full load that replaces the table
+	differs    *comparison // nil unless the load is committed as a difference
 	settlement settlement
 	remembered map[int32][]byte // before
 	filter     []bool           // keys whose winner was filtered; nil if none
@@ -46,12 +48,19 @@ type deferred struct {
 	last   bool
 }
 
-// Resolve settles the changes against what is committed. For a full load
-// nothing is.
+// Resolve settles the changes against what is committed. For a full load that
+// replaces the table nothing is; for one that is committed as a difference no
+// order is.
 func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 	r := &Resolution{part: p, remembered: map[int32][]byte{}}
-	if p.c.load.Kind != Full {
+	if p.c.checks != nil {
+		p.c.checks.settled = append(p.c.checks.settled, r)
+	}
+	if !p.c.swaps() {
 		r.exists = make([]bool, p.Len())
+	}
+	if p.c.compares() {
+		r.differs = newComparison(p.Len())
 	}
 	switch {
 	case p.stream:
@@ -66,7 +75,7 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 			return nil, err
 		}
 	}
-	if len(p.c.target.OrderBy) > 0 {
+	if len(p.c.target.OrderBy) > 0 && p.c.load.Kind != Full {
 		for _, m := range c.Memory {
 			if m.Ordinal < 0 || int(m.Ordinal) >= p.Len() {
 				return nil, fmt.Errorf("sink gave ordinal %d of %d", m.Ordinal, p.Len())
@@ -76,6 +85,9 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 		}
 	}
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := r.settles(); err != nil {
 		return nil, err
 	}
 	r.counts = r.settlement.settle()
@@ -100,6 +112,9 @@ func (r *Resolution) found(f Found) error {
 			return fmt.Errorf("%w: table %s holds more than one row for a key", ErrAccounting, target.Name)
 		}
 		r.exists[k] = true
+	}
+	if r.differs != nil {
+		return r.compare(f)
 	}
 	if len(target.OrderBy) == 0 || f.Base || f.Record == nil {
 		r.settlement.committed(f, nil)
@@ -159,13 +174,17 @@ func (r *Resolution) Expected() int64 {
 
 // Removes reports whether the committed row of the key must go: because a row of
 // Rows replaces it, or because the key leaves the table. It may be called at any
-// time, from several goroutines.
+// time, where [Part.Compares] only after the rows were drained, from several
+// goroutines.
 func (r *Resolution) Removes(ordinal int32) bool {
-	return r.exists != nil && r.exists[ordinal] && r.settlement.changed(ordinal)
+	if r.exists == nil || !r.exists[ordinal] || r.differs != nil && r.differs.same[ordinal] {
+		return false
+	}
+	return r.settlement.changed(ordinal)
 }
 
 // Counts accounts for the rows of the part. RowsBefore and RowsAfter are the
-// sink's to fill in.
+// sink's to fill in, and RemovedAsAbsent where [Part.Compares].
 func (r *Resolution) Counts() Counts { return r.counts }
 
 // Memory is what the sink has to remember from now on for the keys of the part.

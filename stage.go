@@ -1,6 +1,9 @@
 package etl
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // Stager is an optional ability of a [Sink]: full loads too big for one run are
 // written file by file, where no reader sees them, and published at once.
@@ -15,16 +18,17 @@ type Stager interface {
 	// fence than load.Fence.
 	Prepare(ctx context.Context, target Target, load Load) error
 	// Stage writes the rows of file i of the load, of each key the latest one in
-	// the file. changes are those of that file alone. It returns an error that
-	// wraps ErrNotFound where the staging is not open (any more).
+	// the file, and what [Resolution.Sheet] tells. changes are those of that file
+	// alone ([StageChanges]). It returns an error that wraps ErrNotFound where the
+	// staging is not open (any more).
 	Stage(ctx context.Context, target Target, load Load, i int, changes *Changes) (StagedFile, error)
 	// Staged returns the files staged, in the load's order; none where the
 	// staging is not open.
 	Staged(ctx context.Context, target Target, load Load) ([]StagedFile, error)
 	// Publish settles keys that are in several files, checks the rows, and makes
 	// the staging the table, in one atomic step that carries what [Sink.Apply]'s
-	// does. If the table carries load.ID already it changes nothing. All files
-	// must have been staged.
+	// does. If the table carries load.ID already it changes nothing. It returns an
+	// error that wraps ErrNotFound where not all files are staged.
 	Publish(ctx context.Context, target Target, load Load) (Receipt, error)
 	// Discard removes all stagings of the table with their files. A load that
 	// was being staged cannot be published any more.
@@ -36,12 +40,14 @@ type StagedFile struct {
 	// Index is the file's in the load, ID its identity.
 	Index int
 	ID    string
-	// Counts account for the file's rows: Read, Inserted, Superseded, Filtered
-	// and Quarantined.
+	// Counts account for the file's rows by itself: Read, Inserted, Superseded,
+	// Unchanged, Filtered and Quarantined.
 	Counts Counts
 	// Bytes and Files are what was written.
 	Bytes int64
 	Files int
+	// Found is set by Stage where the file was staged already.
+	Found bool
 }
 
 // Staging says which full loads are staged file by file.
@@ -61,9 +67,9 @@ type StageMode string
 
 // The modes of staging.
 const (
-	StageAuto   StageMode = "auto"   // by size
-	StageAlways StageMode = "always" //
-	StageNever  StageMode = "never"  //
+	StageAuto   StageMode = "auto" // by size
+	StageAlways StageMode = "always"
+	StageNever  StageMode = "never"
 )
 
 // FullLoadMode says what a full load does to the table.
@@ -77,3 +83,41 @@ const (
 	// differs, so that who reads the table's changes sees what really changed.
 	FullDifference FullLoadMode = "difference"
 )
+
+const (
+	stageBytes   = 4 << 30
+	stageFiles   = 1000
+	stageWorkers = 2
+)
+
+func (s Staging) withDefaults() Staging {
+	s.Mode = cmp.Or(s.Mode, StageAuto)
+	s.MinBytes = cmp.Or(s.MinBytes, stageBytes)
+	s.MinFiles = cmp.Or(s.MinFiles, stageFiles)
+	s.Workers = cmp.Or(s.Workers, stageWorkers)
+	return s
+}
+
+func (s Staging) check(p *problems) {
+	switch s.Mode {
+	case "", StageAuto, StageAlways, StageNever:
+	default:
+		p.add("staging %q is not auto, always or never", string(s.Mode))
+	}
+	if s.MinBytes < 0 || s.MinFiles < 0 || s.Workers < 0 {
+		p.add("staging: limits must not be negative")
+	}
+}
+
+// stages reports whether a full load of the files is staged.
+func (t Table) stages(files []File) bool {
+	s := t.Staging.withDefaults()
+	if s.Mode == StageNever || t.FullLoads == FullDifference || t.Format != nil && t.Format.Partial(Full) {
+		return false
+	}
+	var bytes int64
+	for _, f := range files {
+		bytes += f.Size
+	}
+	return s.Mode == StageAlways || bytes >= s.MinBytes || len(files) >= s.MinFiles
+}

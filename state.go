@@ -251,10 +251,14 @@ func (v *view) begin(l Load) {
 		v.state.Open.Complete = true
 	}
 	if run := v.state.Running; run == nil || run.ID != l.ID {
-		v.state.Begun = 0
+		v.state.Begun, v.state.Staged = 0, 0
+	}
+	if l.Staged {
+		v.state.Staging = l.Epoch
 	}
 	v.state.Begun++
 	v.state.Running = &l
+	v.state.Job = nil
 }
 
 // applied records a commit.
@@ -269,7 +273,14 @@ func (v *view) applied(l Load, receipt Receipt, took time.Duration) {
 		last = l.Files[n-1].Location
 		v.state.LastApplied = &LastFile{Location: last, LoadID: l.ID, At: v.now}
 	}
-	v.state.Running, v.state.Begun = nil, 0
+	e := v.log(EntryApplied, "%s load of %d files", l.Kind, len(l.Files))
+	v.names(e, l)
+	e.LastFile, e.Receipt, e.Took = last, &receipt, took
+	v.state.Pace = v.state.Pace.learnt(l, receipt, took)
+	v.ended()
+	if l.Staged {
+		v.state.Staging = 0
+	}
 	if l.Kind == Full {
 		v.forget()
 		v.state.Epoch, v.state.EpochLanded = l.Epoch, l.Landed
@@ -279,8 +290,6 @@ func (v *view) applied(l Load, receipt Receipt, took time.Duration) {
 	}
 	v.state.Watermark, v.state.WatermarkFile = l.Watermark, l.WatermarkFile
 	v.settle()
-	e := v.log(EntryApplied, "%s load of %d files", l.Kind, len(l.Files))
-	e.LoadID, e.LoadKind, e.Epoch, e.Files, e.LastFile, e.Receipt, e.Took = l.ID, l.Kind, l.Epoch, len(l.Files), last, &receipt, took
 }
 
 // forget takes note that the table holds no file of before any more.
@@ -310,7 +319,10 @@ func (v *view) failed(l Load, d Diagnosis, vanished bool) {
 			v.set(r, Failed, d.Cause)
 		}
 	}
-	v.state.Running, v.state.Begun = nil, 0
+	e := v.log(EntryFailed, "%s load of %d files: %s", l.Kind, len(l.Files), d.Cause)
+	v.names(e, l)
+	e.Diagnosis = &d
+	v.ended()
 	location := d.File
 	if location == "" && len(l.Files) > 0 {
 		location = l.Files[0].Location
@@ -318,8 +330,6 @@ func (v *view) failed(l Load, d Diagnosis, vanished bool) {
 	v.state.LastFailed = &LastFile{Location: location, LoadID: l.ID, At: v.now}
 	v.settle()
 	v.pause(d)
-	e := v.log(EntryFailed, "%s load of %d files: %s", l.Kind, len(l.Files), d.Cause)
-	e.LoadID, e.LoadKind, e.Epoch, e.Files, e.Diagnosis = l.ID, l.Kind, l.Epoch, len(l.Files), &d
 }
 
 // abandon gives up the running load: its files wait again.
@@ -329,7 +339,7 @@ func (v *view) abandon() {
 			v.set(r, Pending, "")
 		}
 	}
-	v.state.Running, v.state.Begun = nil, 0
+	v.ended()
 	v.settle()
 }
 

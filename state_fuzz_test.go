@@ -149,7 +149,7 @@ func (m *machine) step(op, a, b byte) {
 	case 7:
 		m.do(func(v *view) {
 			if a%2 == 0 && v.state.Running == nil {
-				_, _ = v.skip(nil)
+				_, _ = v.skipFiles(nil)
 			}
 			v.retryFailed()
 			v.resume()

@@ -2,6 +2,7 @@ package etl
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -71,7 +72,13 @@ func (r *Runner) why(ctx context.Context, t *Table, st State) (string, error) {
 	if st.Flag == FlagPaused && st.Paused != nil {
 		return st.Paused.Cause, nil
 	}
+	if run := st.Running; run != nil && run.Staged && st.Job == nil {
+		return fmt.Sprintf("staged %d of %d files", st.Staged, len(run.Files)), nil
+	}
 	d, _, err := r.decide(ctx, t)
+	if err == nil && d.Job != nil {
+		return d.Reason, nil
+	}
 	if err != nil || d.Load != nil || len(d.Late) > 0 || d.Reason == "nothing is pending" {
 		return "", err
 	}

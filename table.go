@@ -49,6 +49,8 @@ type Table struct {
 	AllowEmpty bool
 	// Transforms change the rows that won, in this order.
 	Transforms []Transformer
+	// Checks judge each load before it is committed.
+	Checks []TableCheck
 	// Partition and Sort are used when the table is created.
 	Partition []PartitionField
 	Sort      []string

@@ -39,6 +39,9 @@ func (t Table) withDefaults() Table {
 	if t.TombstoneRetention == 0 {
 		t.TombstoneRetention = DefaultTombstoneRetention
 	}
+	if f, ok := t.Format.(OpFormat); ok && t.Op.Column == "" {
+		t.Op = f.Op()
+	}
 	if t.Op.Codes == nil {
 		t.Op.Codes = dmsOps
 	}
@@ -69,18 +72,41 @@ func (t Table) Validate() error {
 		p.add("flag %q is not L, G, auto or P", t.Flag)
 	case t.Late != "" && t.Late != LatePause && t.Late != LateApply && t.Late != LateSetAside:
 		p.add("late %q is not pause, apply or set_aside", t.Late)
+	case t.FullLoads != "" && t.FullLoads != FullReplace && t.FullLoads != FullDifference:
+		p.add("full loads %q are not replace or difference", t.FullLoads)
 	}
 	if t.Settle < 0 || t.MaxBatchFiles < 0 || t.MaxBatchBytes < 0 {
 		p.add("settle and batch limits must not be negative")
 	}
 	t.Completion.check(&p)
+	t.Staging.check(&p)
 	t.Maintenance.check(&p)
 	if len(p.errs) == 0 {
-		if _, err := t.withDefaults().Target(); err != nil {
+		target, err := t.withDefaults().Target()
+		if err != nil {
 			p.add("%v", err)
+		} else {
+			t.checkChecks(&p, target)
 		}
 	}
 	return p.err()
+}
+
+func (t Table) checkChecks(p *problems, target Target) {
+	for i, c := range t.Checks {
+		switch c.Action {
+		case "", CheckPause, CheckWarn, CheckQuarantine:
+		default:
+			p.add("check %d: action %q is not pause, warn or quarantine", i+1, string(c.Action))
+		}
+		if c.Check == nil {
+			p.add("check %d is missing", i+1)
+		} else if v, ok := c.Check.(CheckValidator); ok {
+			if err := v.Validate(target); err != nil {
+				p.add("%v", err)
+			}
+		}
+	}
 }
 
 func (c Completion) check(p *problems) {
@@ -161,16 +187,19 @@ func (t Table) checkKeys(p *problems) {
 // transforms make.
 func (t Table) Target() (Target, error) {
 	t = t.withDefaults()
-	schema := t.Columns.Schema()
+	schema := markSensitive(t.Columns)
 	for i, tr := range t.Transforms {
 		out, err := tr.Schema(schema)
+		if err == nil {
+			err = t.checkStep(tr, schema, out)
+		}
 		if err != nil {
 			return Target{}, fmt.Errorf("transform %d: %w", i+1, err)
 		}
 		schema = out
 	}
 	target := Target{
-		Name: t.Name, Schema: schema, Key: t.Key, OrderBy: t.OrderBy, Partition: t.Partition,
+		Name: t.Name, Schema: unmarked(schema), Key: t.Key, OrderBy: t.OrderBy, Partition: t.Partition,
 		Sort: t.Sort, TombstoneRetention: max(t.TombstoneRetention, 0), Properties: t.Properties,
 	}
 	for _, f := range schema.Fields() {
@@ -181,10 +210,11 @@ func (t Table) Target() (Target, error) {
 		target.Columns = append(target.Columns, col)
 	}
 	for _, k := range t.Key {
-		in, out := t.Columns.Index(k), target.Columns.Index(k)
-		if out < 0 || in < 0 || target.Columns[out].Type != t.Columns[in].Type {
+		out := target.Columns.Index(k)
+		if out < 0 || t.Columns.Index(k) < 0 {
 			return Target{}, fmt.Errorf("key column %s does not come through the transforms unchanged", printable(k))
 		}
+		target.Columns[out].Required = true
 	}
 	for _, o := range t.OrderBy {
 		if target.Columns.Index(o) < 0 {
@@ -200,10 +230,14 @@ func (t Table) outColumn(f arrow.Field) (Column, error) {
 	if !ok {
 		return Column{}, fmt.Errorf("column %s: Arrow type %v is not the type of a column", printable(f.Name), f.Type)
 	}
+	sensitive := f.Metadata.FindKey(sensitiveMark) >= 0
 	if i := t.Columns.Index(f.Name); i >= 0 && t.Columns[i].Type == typ {
-		return t.Columns[i], nil
+		col := t.Columns[i]
+		col.Required = col.Required && !f.Nullable
+		col.Sensitive = col.Sensitive || sensitive
+		return col, nil
 	}
-	return Column{Name: f.Name, Type: typ, Required: !f.Nullable}, nil
+	return Column{Name: f.Name, Type: typ, Required: !f.Nullable, Sensitive: sensitive}, nil
 }
 
 var partitionText = regexp.MustCompile(`^(?:([a-z]+)\((?:(\d{1,9})\s*,\s*)?(.+)\)|([^()]+))$`)

@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// Pause sets the flag P. A load that runs is finished; none is begun after it.
+// Pause sets the flag P. A load that runs is finished; none is begun after it. One
+// that is staged halts between two files, and goes on after Resume.
 // Files keep being registered.
 func (r *Runner) Pause(ctx context.Context, table, reason string) error {
 	return r.verb(ctx, table, FileQuery{}, func(v *view) error {
@@ -24,27 +25,31 @@ func (r *Runner) Pause(ctx context.Context, table, reason string) error {
 // Resume sets the flag back to what it was before P. Files that failed wait
 // again: nothing is passed over.
 func (r *Runner) Resume(ctx context.Context, table string) error {
-	return r.verb(ctx, table, FileQuery{Statuses: live}, func(v *view) error {
-		n := v.retryFailed()
-		v.resume()
-		v.log(EntryOperator, "resume with flag %s, %d files again", v.state.Flag, n)
-		return nil
-	})
+	return r.verb(ctx, table, FileQuery{Statuses: live}, (*view).resumeAll)
+}
+
+func (v *view) resumeAll() error {
+	n := v.retryFailed()
+	v.resume()
+	v.log(EntryOperator, "resume with flag %s, %d files again", v.state.Flag, n)
+	return nil
 }
 
 // Retry lets the files that failed or vanished wait again and resumes the table. A
 // late file is applied now although it comes late. ErrNotFound is returned
 // where no file failed.
 func (r *Runner) Retry(ctx context.Context, table string) error {
-	return r.verb(ctx, table, FileQuery{Statuses: live}, func(v *view) error {
-		n := v.retryFailed()
-		if n == 0 {
-			return fmt.Errorf("%w: table %s has no failed file", ErrNotFound, printable(table))
-		}
-		v.resume()
-		v.log(EntryOperator, "retry of %d files", n)
-		return nil
-	})
+	return r.verb(ctx, table, FileQuery{Statuses: live}, (*view).retry)
+}
+
+func (v *view) retry() error {
+	n := v.retryFailed()
+	if n == 0 {
+		return fmt.Errorf("%w: table %s has no failed file", ErrNotFound, printable(v.state.Table))
+	}
+	v.resume()
+	v.log(EntryOperator, "retry of %d files", n)
+	return nil
 }
 
 func (v *view) retryFailed() int {
@@ -66,18 +71,20 @@ func (v *view) retryFailed() int {
 // since the table must not lack a part of it; changes that waited for it wait
 // for their turn again. ErrNotFound is returned where there is nothing to skip.
 func (r *Runner) Skip(ctx context.Context, table string, locations ...string) error {
-	return r.leased(ctx, table, func(v *view) error {
-		skipped, err := v.skip(locations)
-		if err != nil {
-			return err
-		}
-		v.resume()
-		v.log(EntryOperator, "skip of %d files", skipped).Files = skipped
-		return nil
-	})
+	return r.leased(ctx, table, func(v *view) error { return v.skip(locations) })
 }
 
-func (v *view) skip(locations []string) (int, error) {
+func (v *view) skip(locations []string) error {
+	n, err := v.skipFiles(locations)
+	if err != nil {
+		return err
+	}
+	v.resume()
+	v.log(EntryOperator, "skip of %d files", n).Files = n
+	return nil
+}
+
+func (v *view) skipFiles(locations []string) (int, error) {
 	n, giveUp := 0, false
 	for i := range v.records {
 		rec := &v.records[i]
@@ -169,14 +176,16 @@ func (v *view) holds(r *FileRecord) bool {
 // Complete says that the open full load of a table has all its files.
 // ErrNotFound is returned where none is open.
 func (r *Runner) Complete(ctx context.Context, table string) error {
-	return r.verb(ctx, table, FileQuery{}, func(v *view) error {
-		if v.state.Open == nil {
-			return fmt.Errorf("%w: table %s has no open full load", ErrNotFound, printable(table))
-		}
-		v.state.Open.Complete = true
-		v.log(EntryOperator, "full load %d is complete with %d files", v.state.Open.Epoch, v.state.Open.Files)
-		return nil
-	})
+	return r.verb(ctx, table, FileQuery{}, (*view).complete)
+}
+
+func (v *view) complete() error {
+	if v.state.Open == nil {
+		return fmt.Errorf("%w: table %s has no open full load", ErrNotFound, printable(v.state.Table))
+	}
+	v.state.Open.Complete = true
+	v.log(EntryOperator, "full load %d is complete with %d files", v.state.Open.Epoch, v.state.Open.Files)
+	return nil
 }
 
 // SetFlag sets the table's flag to L, G or auto. The flag of a paused table
@@ -185,15 +194,17 @@ func (r *Runner) SetFlag(ctx context.Context, table string, flag JobFlag) error 
 	if !flag.Valid() || flag == FlagPaused {
 		return WithOutcome(Terminal, fmt.Errorf("flag %q is not L, G or auto", string(flag)))
 	}
-	return r.verb(ctx, table, FileQuery{}, func(v *view) error {
-		if v.state.Flag == FlagPaused {
-			v.state.ResumeTo = flag
-		} else {
-			v.state.Flag = flag
-		}
-		v.log(EntryOperator, "flag %s", flag)
-		return nil
-	})
+	return r.verb(ctx, table, FileQuery{}, func(v *view) error { return v.setFlag(flag) })
+}
+
+func (v *view) setFlag(flag JobFlag) error {
+	if v.state.Flag == FlagPaused {
+		v.state.ResumeTo = flag
+	} else {
+		v.state.Flag = flag
+	}
+	v.log(EntryOperator, "flag %s", flag)
+	return nil
 }
 
 // Classify says by hand what a file is that was set aside. ErrNotFound is
@@ -254,8 +265,10 @@ func (r *Runner) leased(ctx context.Context, table string, fn func(*view) error)
 		if err := r.settleRunning(ctx, t, fence); err != nil {
 			return err
 		}
-		_, err = r.transition(ctx, t, fence, FileQuery{Statuses: append([]FileStatus{Applied}, live...)}, fn)
-		return err
+		if _, err = r.transition(ctx, t, fence, FileQuery{Statuses: append([]FileStatus{Applied}, live...)}, fn); err != nil {
+			return err
+		}
+		return r.tidyStaging(ctx, t, fence)
 	}, nil)
 }
 
@@ -267,6 +280,7 @@ func (r *Runner) settleRunning(ctx context.Context, t *Table, fence int64) error
 	if err != nil || st.Running == nil {
 		return err
 	}
+	r.stopJob(ctx, t, st)
 	load := *st.Running
 	load.Fence = fence
 	if found, err := r.closeTo(ctx, t, load); found || err != nil {

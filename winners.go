@@ -49,7 +49,8 @@ type won struct {
 	at      []int64 // positions of the rows read, where there is a patcher
 	gaps    Rows    // of which Unsupplied is set
 	dropped int
-	keys    []int32 // of the rows dropped, unless it is a full load
+	keys    []int32 // of the rows dropped, unless the load replaces the table
+	same    int     // rows left out because they equal the committed ones
 }
 
 func (w *winners) run(ctx context.Context, yield func(arrow.RecordBatch) bool) error {
@@ -118,7 +119,15 @@ func (w *winners) batch(ctx context.Context, file int, rows Rows) (*won, error) 
 	if err := w.checkRequired(rows.Record, at, nil); err != nil {
 		return nil, err
 	}
-	return w.transformed(ctx, rows.Record, at)
+	out, err := w.transformed(ctx, rows.Record, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.compare(out); err != nil {
+		out.rec.Release()
+		return nil, err
+	}
+	return out, nil
 }
 
 // take gives out a batch.
@@ -132,6 +141,11 @@ func (w *winners) take(ctx context.Context, b *won, yield func(arrow.RecordBatch
 	}
 	if b.dropped > 0 {
 		w.r.drop(b.dropped, b.keys)
+	}
+	w.r.counts.Updated -= int64(b.same)
+	w.r.counts.Unchanged += int64(b.same)
+	if err := w.c.checks.look(ctx, w, b.rec, b.at); err != nil {
+		return err
 	}
 	if b.rec.NumRows() > 0 && !yield(b.rec) {
 		return errStop
@@ -202,6 +216,9 @@ func (w *winners) emit(ctx context.Context, rec arrow.RecordBatch, ids []int64, 
 		out.rec = whole
 	}
 	defer out.rec.Release()
+	if err := w.c.checks.look(ctx, w, out.rec, out.at); err != nil {
+		return err
+	}
 	if out.rec.NumRows() > 0 && !yield(out.rec) {
 		return errStop
 	}

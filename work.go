@@ -26,11 +26,24 @@ func (r *Runner) work(ctx context.Context, t *Table, fence int64, st State, d De
 		}
 	}
 	r.cfg.Logger.Debug("load begins", "table", t.Name, "load", load.ID, "run", load.Fence, "kind", load.Kind.String(), "files", len(load.Files), "again", d.Again)
-	receipt, err := r.attempts(ctx, t, load)
+	watched, done := r.watched(ctx, st, load)
+	receipt, err := r.attempts(watched, t, load)
+	done()
 	took := r.cfg.Now().Sub(start)
+	if interrupts(err) {
+		return AppliedLoad{}, err
+	}
 	if err != nil {
+		if h, ok := tooBig(watched); ok && ctx.Err() == nil {
+			return AppliedLoad{}, r.handOver(ctx, t, load, h)
+		}
 		return AppliedLoad{}, r.notApplied(ctx, t, load, err)
 	}
+	return r.recordApplied(ctx, t, load, receipt, took)
+}
+
+// recordApplied puts a commit into the ledger, and tells of it.
+func (r *Runner) recordApplied(ctx context.Context, t *Table, load Load, receipt Receipt, took time.Duration) (AppliedLoad, error) {
 	if err := r.record(ctx, t, load, receipt, took); err != nil {
 		return AppliedLoad{}, err
 	}
@@ -67,8 +80,8 @@ var errStalePlan = WithOutcome(Terminal, errors.New("the state changed after pla
 func (r *Runner) attempts(ctx context.Context, t *Table, load Load) (Receipt, error) {
 	for attempt := 1; ; attempt++ {
 		receipt, err := r.apply(ctx, t, load)
-		if err == nil {
-			return receipt, nil
+		if err == nil || interrupts(err) {
+			return receipt, err
 		}
 		if ctx.Err() != nil {
 			if f := r.cfg.Observer.LoadFailed; f != nil {
@@ -96,16 +109,38 @@ func (r *Runner) attempts(ctx context.Context, t *Table, load Load) (Receipt, er
 	}
 }
 
-func (r *Runner) apply(ctx context.Context, t *Table, load Load) (Receipt, error) {
+// changesConfig is that of the changes of a load, which stop if the observer panics.
+func (r *Runner) changesConfig(ctx context.Context, t *Table, load Load) (context.Context, ChangesConfig, context.CancelCauseFunc) {
 	cfg := ChangesConfig{Table: *t, Load: load, Source: r.cfg.Source, TempDir: r.cfg.TempDir, shared: r.cfg.budget, onePass: true}
+	watch, _ := ctx.Value(watchKey{}).(*watch)
 	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	if f := r.cfg.Observer.Progress; f != nil {
-		cfg.Progress = func(location string, pass int, rows int64) {
-			if err := r.tell(t, "Progress", func() { f(load, location, pass, rows) }); err != nil {
-				stop(err)
-			}
+	f := r.cfg.Observer.Progress
+	if f == nil && watch == nil {
+		return ctx, cfg, stop
+	}
+	cfg.Progress = func(location string, pass int, rows int64) {
+		if watch != nil {
+			watch.told(location, pass, rows)
 		}
+		if f == nil {
+			return
+		}
+		if err := r.tell(t, "Progress", func() { f(load, location, pass, rows) }); err != nil {
+			stop(err)
+		}
+	}
+	return ctx, cfg, stop
+}
+
+func (r *Runner) apply(ctx context.Context, t *Table, load Load) (Receipt, error) {
+	if load.Staged {
+		return r.applyStaged(ctx, t, load)
+	}
+	ctx, cfg, stop := r.changesConfig(ctx, t, load)
+	defer stop(nil)
+	var err error
+	if cfg.Scope, err = r.checkScope(ctx, t); err != nil {
+		return Receipt{}, err
 	}
 	changes, err := NewChanges(cfg)
 	if err != nil {
@@ -118,20 +153,51 @@ func (r *Runner) apply(ctx context.Context, t *Table, load Load) (Receipt, error
 	if err == nil && receipt.LoadID != load.ID {
 		err = WithOutcome(Terminal, fmt.Errorf("sink answered for load %s", printable(receipt.LoadID)))
 	}
-	// A commit whose outcome is unknown stays unknown, whatever stopped it.
-	if p := (*panicError)(nil); err != nil && OutcomeOf(err) != Indeterminate && errors.As(context.Cause(ctx), &p) {
-		err = context.Cause(ctx)
+	if err == nil && !receipt.Found {
+		receipt.Checks = changes.checks.verdicts()
 	}
-	return receipt, err
+	return receipt, ownPanic(ctx, err)
+}
+
+// ownPanic prefers the panic that stopped the work to what came of it. A commit whose
+// outcome is unknown stays unknown, whatever stopped it.
+func ownPanic(ctx context.Context, err error) error {
+	if p := (*panicError)(nil); err != nil && OutcomeOf(err) != Indeterminate && errors.As(context.Cause(ctx), &p) {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // notApplied records the failure of a load that cannot go through. Others stay
 // as begun, for the next Drain.
 func (r *Runner) notApplied(ctx context.Context, t *Table, load Load, err error) error {
 	if OutcomeOf(err) != Terminal || ctx.Err() != nil {
+		return r.leave(ctx, t, load, err)
+	}
+	return r.giveUp(ctx, t, load, Diagnose(err, load.ID), err)
+}
+
+// leave keeps what stood in the way of a load, for the diagnosis if it does so
+// every time.
+func (r *Runner) leave(ctx context.Context, t *Table, load Load, err error) error {
+	if OutcomeOf(err) == Refused || ctx.Err() != nil {
 		return err
 	}
-	d := Diagnose(err, load.ID)
+	_, terr := r.transition(ctx, t, load.Fence, FileQuery{}, func(v *view) error {
+		if run := v.state.Running; run == nil || run.ID != load.ID {
+			return errDone
+		}
+		v.trouble(err.Error())
+		return nil
+	})
+	if terr != nil {
+		r.cfg.Logger.Warn("error not kept", "table", t.Name, "load", load.ID, "error", terr)
+	}
+	return err
+}
+
+// giveUp records a load that cannot go through, and pauses the table.
+func (r *Runner) giveUp(ctx context.Context, t *Table, load Load, d Diagnosis, err error) error {
 	vanished := errors.Is(err, ErrFileVanished)
 	_, terr := r.transition(ctx, t, load.Fence, FileQuery{Statuses: live}, func(v *view) error {
 		if run := v.state.Running; run == nil || run.ID != load.ID {

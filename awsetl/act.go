@@ -50,23 +50,6 @@ func (c *call) taskState(ctx context.Context, it *item, t TaskState) error {
 	return nil
 }
 
-func (c *call) jobState(ctx context.Context, it *item, j JobState) error {
-	if c.parts.OnJob == nil {
-		if j.Final() {
-			c.wantAll(it)
-		}
-		return nil
-	}
-	tables, err := c.parts.OnJob(ctx, j)
-	for _, table := range tables {
-		if c.hasTable(table) {
-			c.want(table, 0)
-			it.tables = append(it.tables, table)
-		}
-	}
-	return err
-}
-
 func (c *call) command(ctx context.Context, it *item, cmd command) error {
 	if len(cmd.Wake) > 0 {
 		for _, table := range cmd.Wake {

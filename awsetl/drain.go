@@ -41,6 +41,9 @@ func (c *call) drain(ctx context.Context) {
 		case more && c.tooShort && len(reports[i].Loads) == 0:
 			c.giveUp(table, "the function's timeout leaves no time to load: it must be longer than Parts.Grace and Config.Margin together")
 		case more:
+			if l.delay > 0 && reports[i].Err == nil && c.hasJob(ctx, table) {
+				l.hops = 1
+			}
 			c.left[table] = l
 		}
 	}

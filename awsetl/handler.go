@@ -32,10 +32,11 @@ type Handler struct {
 	closers []func() error
 }
 
-// Config.Margin and Config.MaxBegins of a Handler where they are zero.
+// Config.Margin, Config.MaxBegins and Config.JobPoll of a Handler where they are zero.
 const (
 	defaultMargin    = time.Minute
 	defaultMaxBegins = 4
+	defaultJobPoll   = time.Minute
 )
 
 // NewHandler returns a Handler over any stores. It makes the Runner from cfg, to
@@ -45,6 +46,8 @@ func NewHandler(cfg etl.Config, parts Parts) (*Handler, error) {
 	h := &Handler{parts: parts.withDefaults(), due: map[string]time.Time{}, warned: map[string]bool{}}
 	orElse(&cfg.Margin, defaultMargin)
 	orElse(&cfg.MaxBegins, defaultMaxBegins)
+	orElse(&cfg.JobPoll, defaultJobPoll)
+	cfg.AwaitJobs = false
 	orElse(&cfg.LeaseTTL, time.Minute)
 	orElse(&cfg.Parallel, 4)
 	if cfg.Logger == nil {

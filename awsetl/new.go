@@ -8,7 +8,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/emrserverless"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -17,6 +19,9 @@ import (
 
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/control/dynamocontrol"
+	"github.com/tidemark-data/etl/dispatch/emrdispatch"
+	"github.com/tidemark-data/etl/dispatch/gluedispatch"
+	"github.com/tidemark-data/etl/dispatch/s3store"
 	"github.com/tidemark-data/etl/format"
 	"github.com/tidemark-data/etl/lock/dynamolock"
 	"github.com/tidemark-data/etl/sink/icebergsink/gluesink"
@@ -51,6 +56,9 @@ type Options struct {
 	NoticeBus   string
 	NoticeLoads bool
 
+	// Jobs hands loads to Spark on AWS Glue or EMR Serverless.
+	Jobs JobOptions
+
 	// Config has limits, Observer, Logger and so on. Stores that are set in it
 	// are used as they are, also with wraps around them.
 	Config etl.Config
@@ -73,6 +81,11 @@ type Clients struct {
 	SNS         SNSClient
 	EventBridge BridgeClient
 	SFN         TaskClient
+	// Glue, EMRServerless and Documents are those of jobs; Documents reads and
+	// writes their manifests and results.
+	Glue          gluedispatch.Client
+	EMRServerless emrdispatch.Client
+	Documents     s3store.Client
 }
 
 // DynamoDBClient is what of the client of aws-sdk-go-v2/service/dynamodb ledger
@@ -83,7 +96,8 @@ type DynamoDBClient interface {
 }
 
 // New composes a Handler of the source s3source, the control store
-// dynamocontrol, the locker dynamolock and the sink gluesink. It asks nothing of
+// dynamocontrol, the locker dynamolock, the sink gluesink, and the dispatcher
+// gluedispatch or emrdispatch where one is asked for. It asks nothing of
 // AWS yet. [Handler.Close] ends what it has opened.
 func New(ctx context.Context, cfg aws.Config, o Options) (*Handler, error) {
 	o.Clients = o.Clients.orOf(cfg)
@@ -130,6 +144,15 @@ func (c Clients) orOf(cfg aws.Config) Clients {
 	if c.SFN == nil {
 		c.SFN = sfn.NewFromConfig(cfg)
 	}
+	if c.Glue == nil {
+		c.Glue = glue.NewFromConfig(cfg)
+	}
+	if c.EMRServerless == nil {
+		c.EMRServerless = emrserverless.NewFromConfig(cfg)
+	}
+	if c.Documents == nil {
+		c.Documents = s3.NewFromConfig(cfg)
+	}
 	return c
 }
 
@@ -159,19 +182,23 @@ func (o *Options) stores(ctx context.Context, cfg aws.Config, c *etl.Config) (cl
 		c.Locker = locker
 	}
 	if c.Sink == nil {
-		glue := o.Glue
-		glue.AWS = cfg
+		catalog := o.Glue
+		catalog.AWS = cfg
 		if o.Warehouse != "" {
-			glue.Warehouse = o.Warehouse
+			catalog.Warehouse = o.Warehouse
 		}
-		if glue.Logger == nil {
-			glue.Logger = c.Logger
+		if catalog.Logger == nil {
+			catalog.Logger = c.Logger
 		}
-		lake, err := gluesink.Open(ctx, glue)
+		lake, err := gluesink.Open(ctx, catalog)
 		problem(err)
 		if err == nil {
 			c.Sink, closers = lake, append(closers, lake.Close)
 		}
+	}
+	if c.Dispatcher == nil {
+		c.Dispatcher, err = o.dispatcher()
+		problem(err)
 	}
 	return closers, errors.Join(problems...)
 }

@@ -67,8 +67,9 @@ type Parts struct {
 	// finished; nil is [FullLoadFinished].
 	TaskFinished func(TaskState) bool
 	// OnJob is told of jobs of distributed engines and returns the tables to
-	// drain; nil drains all tables when a job has ended. An error lets the event
-	// come again.
+	// drain. Where it is nil, the end of a job that a table waits for drains that
+	// table, and the end of any other job all tables. An error lets the event come
+	// again.
 	OnJob func(ctx context.Context, job JobState) ([]string, error)
 }
 

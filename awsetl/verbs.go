@@ -13,7 +13,7 @@ import (
 // verbNames are those that an operator can use.
 var verbNames = []string{
 	"status", "history", "plan", "ingest", "drain", "pause", "resume", "retry", "skip", "reload",
-	"complete", "classify", "flag", "rebuild", "maintain",
+	"complete", "classify", "flag", "cancel", "rebuild", "maintain",
 }
 
 // verb does what an operator asks for. The verbs that look and those that work
@@ -63,6 +63,8 @@ func (c *call) operate(ctx context.Context, it *item, cmd command, answer *Answe
 		err = c.runner.Complete(ctx, cmd.Table)
 	case "flag":
 		err = c.runner.SetFlag(ctx, cmd.Table, etl.JobFlag(cmd.Flag))
+	case "cancel":
+		err = c.runner.Cancel(ctx, cmd.Table)
 	case "rebuild":
 		err, goesOn = c.runner.Rebuild(ctx, cmd.Table), false
 	case "maintain":

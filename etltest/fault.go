@@ -18,19 +18,21 @@ var (
 	ErrCrash = etl.WithOutcome(etl.Refused, errors.New("etltest: crashed"))
 )
 
-// Injector lets calls fail. It wraps sources, control stores, lockers and sinks;
+// Injector lets calls fail. It wraps sources, control stores, lockers, sinks and dispatchers;
 // every call through a wrapper passes a point before its effect and one after
 // it, and at each point a fault can be placed. A point is named by interface,
 // method and place:
 //
 //	source.List/before, /mid, /after      source.Open/before, /after
-//	source.Dispose                        (before, after)
+//	source.Dispose, source.URI            (before, after)
+//	dispatcher.Submit, dispatcher.Find, dispatcher.Status, dispatcher.Cancel (before, after)
 //	input.ReadAt/before, /after           input.Close/before, /after
 //	control.State, control.Update         (before, after)
 //	control.Files, control.History        (before, mid, after)
 //	locker.Acquire, locker.RaiseFence     (before, after)
 //	lease.Renew, lease.Release            (before, after)
 //	sink.Apply, sink.Applied, sink.Fence, sink.Standing, sink.Maintain (before, after)
+//	sink.Prepare, sink.Stage, sink.Staged, sink.Publish, sink.Discard (before, after)
 //
 // A fault before a call keeps its effect from happening. A fault after it hides
 // that it did: the caller sees the error only, and [etl.ErrUnknownCommit] is what

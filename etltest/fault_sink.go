@@ -7,8 +7,12 @@ import (
 )
 
 // Sink returns s with points, and with the optional abilities of s: those of
-// [etl.Fencer], [etl.Witness] and [etl.Maintainer].
+// [etl.Fencer], [etl.Witness] and [etl.Maintainer], and [etl.Stager] where s is a
+// Fencer and a Witness too.
 func (i *Injector) Sink(s etl.Sink) etl.Sink {
+	if stager, ok := s.(stagingSink); ok {
+		return i.staging(stager)
+	}
 	type (
 		sink     = *faultSink
 		fencer   = *faultFencer
@@ -69,6 +73,9 @@ type faultSink struct {
 	inj *Injector
 	s   etl.Sink
 }
+
+// Unwrap implements [etl.Wrapper].
+func (f *faultSink) Unwrap() any { return f.s }
 
 func (f *faultSink) Apply(ctx context.Context, target etl.Target, load etl.Load, changes *etl.Changes) (etl.Receipt, error) {
 	return value(f.inj.scope(), "sink.Apply", func() (etl.Receipt, error) { return f.s.Apply(ctx, target, load, changes) })

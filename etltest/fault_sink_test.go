@@ -15,6 +15,7 @@ import (
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/etltest"
 	"github.com/tidemark-data/etl/lock"
+	"github.com/tidemark-data/etl/sink"
 	"github.com/tidemark-data/etl/source"
 )
 
@@ -105,6 +106,9 @@ var abilities = map[string]func(any) bool{
 	"Witness":     func(s any) bool { _, ok := s.(etl.Witness); return ok },
 	"Maintainer":  func(s any) bool { _, ok := s.(etl.Maintainer); return ok },
 	"FenceRaiser": func(s any) bool { _, ok := s.(etl.FenceRaiser); return ok },
+	"Locator":     func(s any) bool { _, ok := s.(etl.Locator); return ok },
+	"Stager":      func(s any) bool { _, ok := s.(etl.Stager); return ok },
+	"Scanner":     func(s any) bool { _, ok := etl.Ability[etl.Scanner](s); return ok },
 	"Disposer":    func(s any) bool { _, ok := s.(etl.Disposer); return ok },
 }
 
@@ -122,10 +126,28 @@ func TestInjectorPassesAbilities(t *testing.T) {
 		seen[sortLetters(set)] = true
 	}
 	require.Len(t, seen, 8)
+	require.True(t, abilities["Scanner"](inj.Sink(sink.NewMemory())))
+	require.False(t, abilities["Scanner"](inj.Sink(&plainSink{})))
 	require.True(t, abilities["FenceRaiser"](inj.Locker(lock.NewMemory())))
 	require.False(t, abilities["FenceRaiser"](inj.Locker(struct{ etl.Locker }{lock.NewMemory()})))
-	require.True(t, abilities["Disposer"](inj.Source(&tidying{Source: source.NewMemory()})))
-	require.False(t, abilities["Disposer"](inj.Source(struct{ etl.Source }{source.NewMemory()})))
+	for _, s := range []etl.Source{
+		struct{ etl.Source }{source.NewMemory()}, &tidying{Source: source.NewMemory()}, &located{Source: source.NewMemory()},
+		&struct {
+			*tidying
+			etl.Locator
+		}{&tidying{Source: source.NewMemory()}, &located{}},
+	} {
+		w := inj.Source(s)
+		require.Equal(t, abilities["Disposer"](s), abilities["Disposer"](w))
+		require.Equal(t, abilities["Locator"](s), abilities["Locator"](w))
+	}
+}
+
+// located is a source whose files other engines find.
+type located struct{ etl.Source }
+
+func (*located) URI(_ context.Context, f etl.File) (string, error) {
+	return "s3://raw/" + f.Location, nil
 }
 
 // tidying is a source with its optional ability.
@@ -193,10 +215,13 @@ func TestAbilitiesHavePoints(t *testing.T) {
 	src := &tidying{Source: source.NewMemory()}
 	require.NoError(t, inj.Source(src).(etl.Disposer).Dispose(t.Context(), etl.File{}, etl.Applied))
 	require.Equal(t, 1, src.disposed)
+	uri, err := inj.Source(&located{}).(etl.Locator).URI(t.Context(), etl.File{Location: "x"})
+	require.NoError(t, err)
+	require.Equal(t, "s3://raw/x", uri)
 	require.Equal(t, []string{
 		"sink.Fence/before", "sink.Fence/after", "sink.Standing/before", "sink.Standing/after",
 		"sink.Maintain/before", "sink.Maintain/after", "locker.RaiseFence/before", "locker.RaiseFence/after",
-		"source.Dispose/before", "source.Dispose/after",
+		"source.Dispose/before", "source.Dispose/after", "source.URI/before", "source.URI/after",
 	}, inj.Trace())
 }
 

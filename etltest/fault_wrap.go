@@ -50,13 +50,37 @@ func (s scope) alive() bool {
 // Source returns s with points, and with the optional abilities of s.
 func (i *Injector) Source(s etl.Source) etl.Source {
 	f := &faultSource{i, s}
-	if d, ok := s.(etl.Disposer); ok {
+	able, disposes := s.(etl.Disposer)
+	knows, locates := s.(etl.Locator)
+	d, l := &faultDisposer{i, able}, &faultLocator{i, knows}
+	switch [...]bool{disposes, locates} {
+	case [...]bool{true, true}:
 		return struct {
 			*faultSource
 			etl.Disposer
-		}{f, &faultDisposer{i, d}}
+			etl.Locator
+		}{f, d, l}
+	case [...]bool{true, false}:
+		return struct {
+			*faultSource
+			etl.Disposer
+		}{f, d}
+	case [...]bool{false, true}:
+		return struct {
+			*faultSource
+			etl.Locator
+		}{f, l}
 	}
 	return f
+}
+
+type faultLocator struct {
+	inj *Injector
+	l   etl.Locator
+}
+
+func (f *faultLocator) URI(ctx context.Context, file etl.File) (string, error) {
+	return value(f.inj.scope(), "source.URI", func() (string, error) { return f.l.URI(ctx, file) })
 }
 
 type faultDisposer struct {

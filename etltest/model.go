@@ -60,7 +60,7 @@ type verdict struct {
 }
 
 // NewModel returns the model of an empty table. Of the declaration it looks at
-// Columns, Key and OrderBy.
+// Columns, Key, OrderBy and FullLoads.
 func NewModel(table etl.Table) *Model {
 	return &Model{table: table, keys: map[string]known{}}
 }
@@ -83,6 +83,9 @@ func (m *Model) Full(rows ...Change) (etl.Counts, error) {
 		return etl.Counts{}, err
 	}
 	counts.RowsBefore = m.len()
+	if m.table.FullLoads == etl.FullDifference {
+		counts = m.difference(fresh, rows)
+	}
 	for key, k := range fresh.keys {
 		if k.row == nil {
 			delete(fresh.keys, key) // no tombstone outlives a full load

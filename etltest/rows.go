@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,12 +13,12 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/extensions"
+
+	"github.com/tidemark-data/etl"
 )
 
-// Scanner reads a table out of a sink; both sinks of this module are one.
-type Scanner interface {
-	Scan(ctx context.Context, table string) iter.Seq2[arrow.RecordBatch, error]
-}
+// Scanner reads a table out of a sink.
+type Scanner = etl.Scanner
 
 // Rows are rows of a table, compared without regard to their order. A cell is
 // nil for null, or any value whose [Text] is that of the column: 1, "1" and

@@ -21,7 +21,7 @@ type SinkUnderTest interface {
 }
 
 // Sink is the conformance suite of [etl.Sink], and of the optional abilities
-// [etl.Fencer] and [etl.Witness] where the sink has them. open returns an empty
+// [etl.Fencer], [etl.Witness] and [etl.Stager] where the sink has them. open returns an empty
 // sink; the suite calls it once for each test.
 func Sink(t *testing.T, open func(t *testing.T) SinkUnderTest) {
 	tests := map[string]func(*sinkTest){
@@ -48,10 +48,16 @@ func Sink(t *testing.T, open func(t *testing.T) SinkUnderTest) {
 		"SchemaMismatch":        sinkSchemaMismatch,
 		"TablesAreApart":        sinkTablesApart,
 		"Standing":              sinkStanding,
+		"Difference":            sinkDifference,
+		"DifferenceOpensEpoch":  sinkDifferenceOpensEpoch,
+		"DifferenceManyParts":   sinkDifferenceManyParts,
+		"DifferenceOfValues":    sinkDifferenceOfValues,
+		"DifferenceRaces":       sinkDifferenceRaces,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(newSinkTest(t, open(t))) })
 	}
+	t.Run("Stager", func(t *testing.T) { Stager(t, open) })
 }
 
 // sinkTest applies loads of text to a sink.
@@ -117,7 +123,7 @@ func (s *sinkTest) apply(load etl.Load) etl.Receipt {
 	require.NoError(s, err)
 	require.Equal(s, load.ID, r.LoadID)
 	require.NotEmpty(s, r.Snapshot)
-	require.NoError(s, r.Counts.Check(load.Kind))
+	require.NoError(s, load.Check(r.Counts))
 	return r
 }
 

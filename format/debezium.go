@@ -15,13 +15,13 @@ import (
 // are no records.
 //
 // Besides the row's columns there are some of the event's own: "__op" is the
-// operation ([Debezium.Op]), "__ts_ms" when the connector saw it, "__source.x"
+// operation ([Debezium.Op]), "__ts_ms" when the connector saw it, "__source_x"
 // member x of the source block, as lsn or pos, which serve as ordering columns, and
-// "__before.x" column x of the row before an update, which serve as before-image
+// "__before_x" column x of the row before an update, which serve as before-image
 // columns of the key.
 //
-// Files of rows that Debezium's "New Record State Extraction" has flattened are
-// [JSONLines].
+// The names are those that Debezium's "New Record State Extraction" gives to such
+// fields. Files of rows that it has flattened are [JSONLines].
 type Debezium struct {
 	// Missing says what it means that a row lacks a wanted column.
 	Missing Missing
@@ -58,9 +58,9 @@ const (
 	unavailableBytes = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="
 )
 
-var _ etl.Format = Debezium{}
+var _ etl.OpFormat = Debezium{}
 
-// Op is the operation column of Debezium's events.
+// Op implements [etl.OpFormat].
 func (Debezium) Op() etl.OpColumn {
 	return etl.OpColumn{Column: "__op", Codes: map[string]etl.Op{"c": etl.Upsert, "r": etl.Upsert, "u": etl.Upsert, "d": etl.Delete}}
 }
@@ -108,12 +108,16 @@ type event struct {
 func newEventScan(d Debezium, s *jsonScan) *eventScan {
 	e := &eventScan{jsonScan: s, format: d, row: map[string]int{}, before: map[string]int{}, source: map[string]int{}, opAt: -1, seenAt: -1}
 	for i, col := range s.req.Columns {
-		block, name, found := strings.Cut(col.Name, ".")
+		if s.columns[i].twin >= 0 {
+			continue
+		}
+		before, inBefore := strings.CutPrefix(col.Name, "__before_")
+		source, inSource := strings.CutPrefix(col.Name, "__source_")
 		switch {
-		case found && block == "__before":
-			e.before[name] = i
-		case found && block == "__source":
-			e.source[name] = i
+		case inBefore:
+			e.before[before] = i
+		case inSource:
+			e.source[source] = i
 		case col.Name == "__op":
 			e.opAt = i
 		case col.Name == "__ts_ms":

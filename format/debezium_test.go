@@ -14,13 +14,13 @@ import (
 
 var eventColumns = []etl.ScanColumn{
 	{Column: etl.Column{Name: "__op", Type: etl.String}},
-	{Column: etl.Column{Name: "__source.lsn", Type: etl.Long}},
+	{Column: etl.Column{Name: "__source_lsn", Type: etl.Long}},
 	{Column: etl.Column{Name: "id", Type: etl.Long}},
 	{Column: etl.Column{Name: "note", Type: etl.String}},
 	{Column: etl.Column{Name: "born", Type: etl.Date}},
 	{Column: etl.Column{Name: "at", Type: etl.TimestampTZ}},
 	{Column: etl.Column{Name: "price", Type: etl.Decimal(9, 2)}},
-	{Column: etl.Column{Name: "__before.id", Type: etl.Long}, Optional: true},
+	{Column: etl.Column{Name: "__before_id", Type: etl.Long}, Optional: true},
 }
 
 // scanEvents returns the rows as text, null as -, unsupplied as ?.

@@ -79,6 +79,13 @@ func (s *jsonScan) scan(ctx context.Context, in etl.Input, yield func(etl.Rows, 
 	}
 }
 
+func (j JSONLines) withDefaults() JSONLines {
+	set(&j.MaxRowBytes, 64<<20)
+	set(&j.MaxDecompressedBytes, 64<<30)
+	set(&j.MaxRatio, 1000)
+	return j
+}
+
 // jsonScan is one pass over one file.
 type jsonScan struct {
 	format  JSONLines
@@ -103,12 +110,11 @@ type jsonColumn struct {
 	builder textconv.Builder
 	text    bool
 	seen    int64 // row in which it was last seen
+	twin    int   // earlier column of the same name, which it repeats; -1 if none
 }
 
 func newJSONScan(j JSONLines, req etl.ScanRequest) (*jsonScan, error) {
-	set(&j.MaxRowBytes, 64<<20)
-	set(&j.MaxDecompressedBytes, 64<<30)
-	set(&j.MaxRatio, 1000)
+	j = j.withDefaults()
 	s := &jsonScan{format: j, req: req, byName: map[string]int{}, columns: make([]jsonColumn, len(req.Columns))}
 	s.members = s.object
 	s.blank = func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }
@@ -118,8 +124,12 @@ func newJSONScan(j JSONLines, req etl.ScanRequest) (*jsonScan, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.columns[i] = jsonColumn{builder: b, text: col.Type == etl.String}
-		s.byName[col.Name] = i
+		s.columns[i] = jsonColumn{builder: b, text: col.Type == etl.String, twin: -1}
+		if first, twice := s.byName[col.Name]; twice {
+			s.columns[i].twin = first
+		} else {
+			s.byName[col.Name] = i
+		}
 		fields[i] = arrow.Field{Name: col.Name, Type: col.Type.Arrow(), Nullable: true}
 	}
 	s.schema = arrow.NewSchema(fields, nil)
@@ -172,7 +182,7 @@ func (s *jsonScan) record(line []byte) error {
 		return err
 	}
 	for i := range s.columns {
-		if s.columns[i].seen != s.row {
+		if s.columns[i].seen != s.row && s.columns[i].twin < 0 {
 			if err := s.missing(i); err != nil {
 				return err
 			}
@@ -249,8 +259,16 @@ func (s *jsonScan) unsupply(i int) {
 func (s *jsonScan) flush(yield func(etl.Rows, error) bool) bool {
 	n := len(s.numbers)
 	arrays := make([]arrow.Array, len(s.columns))
-	for i := range s.columns {
-		arrays[i] = s.columns[i].builder.NewArray()
+	for i, c := range s.columns {
+		if c.twin >= 0 {
+			arrays[i] = arrays[c.twin]
+			arrays[i].Retain()
+			if s.unsupplied != nil {
+				s.unsupplied[i] = s.unsupplied[c.twin]
+			}
+			continue
+		}
+		arrays[i] = c.builder.NewArray()
 		if s.unsupplied != nil && s.unsupplied[i] != nil {
 			s.unsupplied[i] = s.unsupplied[i][:n]
 		}

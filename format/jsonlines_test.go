@@ -67,6 +67,16 @@ func TestJSONLines(t *testing.T) {
 	require.Equal(t, want[2:], got)
 }
 
+// A key column may be an ordering column, too.
+func TestJSONLinesColumnTwice(t *testing.T) {
+	id := etl.ScanColumn{Column: etl.Column{Name: "id", Type: etl.Long}}
+	for rows, err := range (JSONLines{}).Scan(t.Context(), jsonInput{bytes.NewReader([]byte(`{"id":7}`))}, etl.ScanRequest{Columns: []etl.ScanColumn{id, id}}) {
+		require.NoError(t, err)
+		require.Equal(t, "7", rows.Record.Column(0).ValueStr(0))
+		require.Equal(t, "7", rows.Record.Column(1).ValueStr(0))
+	}
+}
+
 func TestJSONLinesMissing(t *testing.T) {
 	text := []byte(`{"id":1}` + "\n")
 	_, err := scanJSON(JSONLines{}, text, etl.Incremental, nil)

@@ -12,11 +12,14 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/glue"
+	gluetypes "github.com/aws/aws-sdk-go-v2/service/glue/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -24,6 +27,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tidemark-data/etl/dispatch"
 )
 
 const deployFolder = "../examples/lambda/deploy/"
@@ -117,7 +122,7 @@ func (a *account) deploy() (data, function map[string]string) {
 	with := map[string]string{
 		"CodeBucket": *bucket, "CodeKey": "tidemark-1.zip", "ConfigKey": "tidemark-1.yaml", "LandingPrefix": "dms/",
 		"LandingKeyArn": data["KeyArn"], "DmsTasks": "arn:aws:dms:us-east-1:123456789012:task:A=hr.people", "GlueJobs": "compact,merge",
-		"NoticeBus": "notices", "NoticeEmail": "lake@example.org", "StepFunctions": "true", "ReservedConcurrency": "20",
+		"GlueJob": "tidemark", "EmrApplication": "00f1", "EmrRole": "job", "NoticeBus": "notices", "NoticeEmail": "lake@example.org", "StepFunctions": "true", "ReservedConcurrency": "20",
 	}
 	for k, v := range data {
 		with[k] = v
@@ -153,6 +158,10 @@ func TestStacks(t *testing.T) {
 	require.NoError(t, err)
 	environment := a.environment(out["Function"])
 	require.Equal(t, "1415MiB", environment["GOMEMLIMIT"])
+	require.Equal(t, "arn:aws:glue:us-east-1:123456789012:job/tidemark", environment["TIDEMARK_GLUE_JOB"])
+	require.Equal(t, "arn:aws:iam::123456789012:role/job", environment["TIDEMARK_EMR_ROLE"])
+	delete(environment, "TIDEMARK_EMR_ROLE") // all options are set, of which these exclude the Glue job
+	delete(environment, "TIDEMARK_EMR_APPLICATION")
 
 	a.notify(data["LandingBucket"])
 	f := startFunction(t, a.url, environment)
@@ -179,6 +188,42 @@ func TestStacks(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(f.verb("status")), &status))
 	require.NotContains(t, f.log.String(), "notice not sent")
 	require.Equal(t, map[string]int{"applied": 1, "skipped": 1}, status.Status[0].Files)
+	a.flagG(data, f, queue, out["Queue"])
+}
+
+// flagG: a load under flag G becomes a run of the Glue job, whose manifest is where
+// the policies let function and job have it.
+func (a *account) flagG(data map[string]string, f *runningFunction, queue *sqs.Client, url string) {
+	res, err := http.Post(a.url+"/moto-api/state-manager/set-transition", "application/json",
+		strings.NewReader(`{"model_name":"glue::job_run","transition":{"progression":"manual","times":1000}}`)) // else it ends at once
+	require.NoError(a.t, err)
+	require.NoError(a.t, res.Body.Close())
+	jobs := glue.NewFromConfig(a.cfg)
+	_, err = jobs.CreateJob(a.t.Context(), &glue.CreateJobInput{
+		Name: aws.String("tidemark"), Role: aws.String("job"), Command: &gluetypes.JobCommand{Name: aws.String("glueetl")},
+	})
+	require.NoError(a.t, err)
+	require.NotContains(a.t, f.invoke(json.RawMessage(`{"tidemark":{"verb":"flag","table":"hr.people","flag":"G"}}`)), `"error"`)
+	a.receive(queue, url)
+	a.put(data["LandingBucket"], "dms/hr/people/20240220-110825125.csv", []byte("I,3,Cy,,2024-02-20 11:08:28\n"))
+	require.JSONEq(a.t, `{"batchItemFailures":[]}`, f.invoke(a.receive(queue, url)))
+	runs, err := jobs.GetJobRuns(a.t.Context(), &glue.GetJobRunsInput{JobName: aws.String("tidemark")})
+	require.NoError(a.t, err)
+	require.Len(a.t, runs.JobRuns, 1, f.log.String())
+	args := runs.JobRuns[0].Arguments
+	require.Regexp(a.t, "^s3://"+data["WarehouseBucket"]+"/tidemark-jobs/jobs/[^/]+/manifest.json$", args["--manifest"])
+	manifest, err := a.s3.GetObject(a.t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(data["WarehouseBucket"]), Key: aws.String(strings.TrimPrefix(args["--manifest"], "s3://"+data["WarehouseBucket"]+"/")),
+	})
+	require.NoError(a.t, err)
+	defer manifest.Body.Close()
+	var m dispatch.Manifest
+	require.NoError(a.t, json.NewDecoder(manifest.Body).Decode(&m))
+	require.Equal(a.t, "s3://"+data["LandingBucket"]+"/dms/hr/people/20240220-110825125.csv", m.Files[0].URI)
+	require.Equal(a.t, "glue", m.Sink.Options["type"])
+	woken := a.receive(queue, url)
+	require.Empty(a.t, woken.Records, "the wake-up to look after the job is not due yet")
+	require.Contains(a.t, f.verb("status"), runs.JobRuns[0].Arguments["--tidemark-job"])
 }
 
 // environment is that of a function, read without the SDK: where a number goes

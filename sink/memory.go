@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,9 +21,10 @@ import (
 // a lasting one: atomic commits by compare-and-swap on a table's version, fences,
 // load IDs, remembered orders. Safe for concurrent use.
 type Memory struct {
-	mu     sync.Mutex
-	tables map[string]*version
-	now    func() time.Time
+	mu       sync.Mutex
+	tables   map[string]*version
+	stagings map[string]*staging
+	now      func() time.Time
 }
 
 var (
@@ -33,7 +35,7 @@ var (
 
 // NewMemory returns a sink without tables. Its clock is time.Now.
 func NewMemory() *Memory {
-	return &Memory{tables: map[string]*version{}, now: time.Now}
+	return &Memory{tables: map[string]*version{}, stagings: map[string]*staging{}, now: time.Now}
 }
 
 // version is one state of a table. It does not change once it is stored.
@@ -127,17 +129,20 @@ func (v *version) sameSchema(t etl.Target) error {
 
 // build makes the version that follows base.
 func (m *Memory) build(ctx context.Context, base *version, target etl.Target, load etl.Load, changes *etl.Changes) (*version, etl.Receipt, error) {
-	b := &builder{target: target, next: base.clone(target, load.Kind, m.now())}
+	b := &builder{target: target, load: load, next: base.clone(target, load, m.now()), found: map[string]bool{}}
 	for part, err := range changes.Parts(ctx) {
 		if err != nil {
 			return nil, etl.Receipt{}, err
 		}
-		if err := b.part(ctx, base, part, load.Kind, m.now()); err != nil {
+		if err := b.part(ctx, base, part, m.now()); err != nil {
 			return nil, etl.Receipt{}, err
 		}
 	}
+	if load.Kind == etl.Full && load.Difference {
+		b.finishDifference(base)
+	}
 	b.counts.RowsBefore, b.counts.RowsAfter = int64(len(base.rows)), int64(len(b.next.rows))
-	if err := b.counts.Check(load.Kind); err != nil {
+	if err := load.Check(b.counts); err != nil {
 		return nil, etl.Receipt{}, fmt.Errorf("table %s: %w", target.Name, err)
 	}
 	receipt := etl.Receipt{LoadID: load.ID, Snapshot: strconv.Itoa(base.number + 1), Committed: m.now(), Counts: b.counts}
@@ -145,13 +150,14 @@ func (m *Memory) build(ctx context.Context, base *version, target etl.Target, lo
 	return b.next, receipt, nil
 }
 
-func (v *version) clone(t etl.Target, kind etl.LoadKind, now time.Time) *version {
+func (v *version) clone(t etl.Target, load etl.Load, now time.Time) *version {
 	n := &version{target: t, rows: map[string]row{}, memory: map[string]remembered{}, loads: slices.Clone(v.loads), last: v.last, fence: v.fence}
-	if kind == etl.Full {
+	if load.Kind == etl.Full && !load.Difference {
 		return n
 	}
-	for k, r := range v.rows {
-		n.rows[k] = r
+	maps.Copy(n.rows, v.rows)
+	if load.Kind == etl.Full {
+		return n // orders of older epochs are forgotten
 	}
 	for k, r := range v.memory {
 		if now.Sub(r.since) < t.TombstoneRetention {
@@ -175,17 +181,19 @@ func (v *version) stamp(load etl.Load, r etl.Receipt) {
 // builder applies the parts of a load to a version in the making.
 type builder struct {
 	target etl.Target
+	load   etl.Load
 	next   *version
 	counts etl.Counts
+	found  map[string]bool // keys of the load, where it is a difference
 }
 
-func (b *builder) part(ctx context.Context, base *version, part *etl.Part, kind etl.LoadKind, now time.Time) error {
+func (b *builder) part(ctx context.Context, base *version, part *etl.Part, now time.Time) error {
 	keys, err := encodeAll(part.Keys().Columns(), part.Len())
 	if err != nil {
 		return err
 	}
 	var committed etl.Committed
-	if kind != etl.Full {
+	if b.load.Kind != etl.Full || b.load.Difference {
 		if committed, err = base.committed(keys, part.Wants()); err != nil {
 			return err
 		}
@@ -203,6 +211,9 @@ func (b *builder) part(ctx context.Context, base *version, part *etl.Part, kind 
 		written = append(written, batch)
 	}
 	for i, k := range keys {
+		if part.Compares() {
+			b.found[k] = true
+		}
 		if res.Removes(int32(i)) {
 			delete(b.next.rows, k)
 		}
@@ -212,7 +223,22 @@ func (b *builder) part(ctx context.Context, base *version, part *etl.Part, kind 
 		b.next.memory[keys[mem.Ordinal]] = remembered{slices.Clone(mem.Order), now}
 	}
 	b.counts.Add(res.Counts())
-	return b.insert(written, kind == etl.Full)
+	return b.insert(written, b.load.Kind == etl.Full)
+}
+
+// finishDifference removes the rows that the full load does not have. Those that
+// stay are rows of the new epoch's full load.
+func (b *builder) finishDifference(base *version) {
+	for k := range base.rows {
+		if !b.found[k] {
+			delete(b.next.rows, k)
+			b.counts.RemovedAsAbsent++
+		}
+	}
+	for k, r := range b.next.rows {
+		r.base = true
+		b.next.rows[k] = r
+	}
 }
 
 func (b *builder) insert(batches []arrow.RecordBatch, base bool) error {
@@ -313,9 +339,8 @@ func (m *Memory) Standing(_ context.Context, target etl.Target) (etl.Standing, e
 	}, nil
 }
 
-// Scan yields the rows of a table in the order of their keys; none if there is
-// no such table.
-func (m *Memory) Scan(_ context.Context, name string) iter.Seq2[arrow.RecordBatch, error] {
+// Scan implements [etl.Scanner], in the order of the keys and with all columns.
+func (m *Memory) Scan(_ context.Context, name string, _ ...string) iter.Seq2[arrow.RecordBatch, error] {
 	v := m.current(etl.Target{Name: name})
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		keys := make([]string, 0, len(v.rows))

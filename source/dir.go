@@ -29,7 +29,10 @@ type DirSource struct {
 	minAge  time.Duration
 }
 
-var _ etl.Source = (*DirSource)(nil)
+var (
+	_ etl.Source  = (*DirSource)(nil)
+	_ etl.Locator = (*DirSource)(nil)
+)
 
 // DirOption changes a [DirSource].
 type DirOption func(*DirSource)
@@ -151,6 +154,24 @@ func (d *DirSource) Open(ctx context.Context, f etl.File) (etl.Input, error) {
 		return nil, &etl.FileError{File: f.Location, Err: err}
 	}
 	return in, nil
+}
+
+// URI implements [etl.Locator]: the absolute path of the file. As Open does, it
+// fails where the file is gone or not the one that was registered; the engine
+// has to look again when it reads.
+func (d *DirSource) URI(ctx context.Context, f etl.File) (string, error) {
+	in, err := d.Open(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	if err := in.Close(); err != nil {
+		return "", &etl.FileError{File: f.Location, Err: err}
+	}
+	root, err := filepath.Abs(d.root)
+	if err != nil {
+		return "", fmt.Errorf("source folder: %w", err)
+	}
+	return filepath.Join(root, filepath.FromSlash(f.Location)), nil
 }
 
 func openIn(root *os.Root, f etl.File) (*dirInput, error) {

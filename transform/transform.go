@@ -2,22 +2,32 @@
 // written. Each transform is an [etl.Transformer] and they are chained in
 // [etl.Table.Transforms]; the schemas of the whole chain are checked before any
 // row is read.
+//
+// # Rules that hold for all of them
+//
+// A null stays null unless the transform says otherwise. A value that a
+// transform cannot handle is an [etl.RowError] that names row, column and rule,
+// never the value. A character is a Unicode code point. Transforms that are not
+// Go functions declare themselves ([etl.Declarer]), so that another engine can
+// do the same; testdata holds examples that every engine must agree on.
+//
+// Transforms that change values of a column in place ([Cast], [Trim],
+// [Normalize], [Default], [Mask], [Tokenize]) may be used on key columns: the key
+// is then what they make of it ([etl.KeyTransformer]).
 package transform
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/internal/cells"
 )
 
-// Func is a transform made of two functions. A nil SchemaFunc keeps the schema.
+// Func is a transform made of two functions on whole batches. A nil SchemaFunc
+// keeps the schema. It runs in Go only.
 type Func struct {
 	SchemaFunc    func(in *arrow.Schema) (*arrow.Schema, error)
 	TransformFunc func(ctx context.Context, in arrow.RecordBatch) (arrow.RecordBatch, error)
@@ -38,8 +48,13 @@ func (f Func) Transform(ctx context.Context, in arrow.RecordBatch) (arrow.Record
 	return f.TransformFunc(ctx, in)
 }
 
+// BatchFunc is a [Func] of one function that keeps the schema.
+func BatchFunc(fn func(ctx context.Context, in arrow.RecordBatch) (arrow.RecordBatch, error)) etl.Transformer {
+	return Func{TransformFunc: fn}
+}
+
 // Filter keeps the rows for which keep returns true. A row that is not kept
-// leaves the table, if it was in it.
+// leaves the table, if it was in it. It runs in Go only.
 func Filter(keep func(rec arrow.RecordBatch, row int) bool) etl.Transformer {
 	return Func{TransformFunc: func(_ context.Context, in arrow.RecordBatch) (arrow.RecordBatch, error) {
 		var rows []int
@@ -53,102 +68,5 @@ func Filter(keep func(rec arrow.RecordBatch, row int) bool) etl.Transformer {
 			return in, nil
 		}
 		return cells.Take(memory.DefaultAllocator, in, rows)
-	}}
-}
-
-// Rename gives columns other names: old name to new name.
-func Rename(names map[string]string) etl.Transformer {
-	return reshape(func(in *arrow.Schema) ([]column, error) {
-		for old := range names {
-			if !in.HasField(old) {
-				return nil, fmt.Errorf("rename: no column %s", old)
-			}
-		}
-		return columns(in, func(f arrow.Field) (string, bool) {
-			if name, ok := names[f.Name]; ok {
-				return name, true
-			}
-			return f.Name, true
-		}), nil
-	})
-}
-
-// Drop removes columns.
-func Drop(names ...string) etl.Transformer {
-	return reshape(func(in *arrow.Schema) ([]column, error) {
-		for _, n := range names {
-			if !in.HasField(n) {
-				return nil, fmt.Errorf("drop: no column %s", n)
-			}
-		}
-		return columns(in, func(f arrow.Field) (string, bool) { return f.Name, !slices.Contains(names, f.Name) }), nil
-	})
-}
-
-// Select keeps the named columns, in the order in which they are named.
-func Select(names ...string) etl.Transformer {
-	return reshape(func(in *arrow.Schema) ([]column, error) {
-		var out []column
-		for _, n := range names {
-			idx := in.FieldIndices(n)
-			if len(idx) != 1 {
-				return nil, fmt.Errorf("select: no column %s", n)
-			}
-			out = append(out, column{idx[0], n})
-		}
-		return out, nil
-	})
-}
-
-// column is a column of the input and its name in the output.
-type column struct {
-	from int
-	name string
-}
-
-func columns(in *arrow.Schema, as func(arrow.Field) (string, bool)) []column {
-	var out []column
-	for i, f := range in.Fields() {
-		if name, keep := as(f); keep {
-			out = append(out, column{i, name})
-		}
-	}
-	return out
-}
-
-// reshape is a transform that copies no value.
-func reshape(plan func(*arrow.Schema) ([]column, error)) etl.Transformer {
-	schema := func(in *arrow.Schema) (*arrow.Schema, error) {
-		cols, err := plan(in)
-		if err != nil {
-			return nil, err
-		}
-		var fields []arrow.Field
-		seen := map[string]bool{}
-		for _, c := range cols {
-			if seen[c.name] {
-				return nil, fmt.Errorf("two columns are named %s", c.name)
-			}
-			seen[c.name] = true
-			f := in.Field(c.from)
-			f.Name = c.name
-			fields = append(fields, f)
-		}
-		return arrow.NewSchema(fields, nil), nil
-	}
-	return Func{SchemaFunc: schema, TransformFunc: func(_ context.Context, in arrow.RecordBatch) (arrow.RecordBatch, error) {
-		cols, err := plan(in.Schema())
-		if err != nil {
-			return nil, err
-		}
-		out, err := schema(in.Schema())
-		if err != nil {
-			return nil, err
-		}
-		arrays := make([]arrow.Array, len(cols))
-		for i, c := range cols {
-			arrays[i] = in.Column(c.from)
-		}
-		return array.NewRecordBatch(out, arrays, in.NumRows()), nil
 	}}
 }

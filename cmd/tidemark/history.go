@@ -13,7 +13,9 @@ func historyVerb() *verb {
 	return &verb{
 		name: "history", args: "[table...]", short: "show what happened to the tables, newest first",
 		about: `
-Lists loads applied and failed, full loads opened, and what operators did.
+Lists loads applied and failed, jobs submitted and ended, full loads opened, and
+what operators did. ENGINE is where a load ran: L in a process like this one, G on
+another engine; why there, and the job's name, follow the text.
 
 Examples:
   tidemark history mpd.incidents
@@ -76,7 +78,7 @@ func (a *app) printHistory(entries []etl.Entry) error {
 			Entries []entryDoc `json:"entries"`
 		}{docs})
 	}
-	g := newGrid("AT", "TABLE", "WHAT", ">EPOCH", ">ROWS", ">TOOK", "TEXT")
+	g := newGrid("AT", "TABLE", "WHAT", "ENGINE", ">EPOCH", ">ROWS", ">TOOK", "TEXT")
 	for _, e := range entries {
 		rows := ""
 		if e.Receipt != nil {
@@ -89,9 +91,21 @@ func (a *app) printHistory(entries []etl.Entry) error {
 		if e.Took > 0 {
 			spent = took(e.Took)
 		}
-		g.add(moment(e.At), table, string(e.Kind), number(e.Epoch), rows, spent, clean(e.Text))
+		g.add(moment(e.At), table, string(e.Kind), string(e.Engine), number(e.Epoch), rows, spent, clean(entryText(e)))
 	}
 	return g.write(a.stdout)
+}
+
+// entryText is an entry's text with where its load ran and why.
+func entryText(e etl.Entry) string {
+	text := e.Text
+	if e.Route != "" && e.Kind == etl.EntryApplied && e.Route != "flag "+string(e.Engine) {
+		text += "; " + e.Route
+	}
+	if e.Job != nil && e.Kind == etl.EntryApplied {
+		text += "; " + e.Job.Engine + " " + e.Job.ID
+	}
+	return text
 }
 
 // entryDoc is an entry with its duration in seconds, as everywhere in --json.

@@ -20,6 +20,11 @@ Lists the source folder, puts new files into the ledger, and applies to each
 table what is next, until nothing is or something is in the way. A table that
 meets bad input is paused; the others go on.
 
+What a table under flag G has to do runs as a job of the config's dispatcher.
+The command waits for its end, unless job.await is false: then the next call
+looks again. An interrupted command leaves the job running, and the next one
+finds it.
+
 With --watch it does so again and again until it is interrupted (SIGINT or
 SIGTERM), and then stops between two steps with exit code 0. An interrupted
 load is taken up again by the next call.
@@ -123,7 +128,10 @@ type loadDoc struct {
 	FilesWritten int          `json:"files_written"`
 	BytesWritten int64        `json:"bytes_written"`
 	Found        bool         `json:"found"`
-	TookSeconds  float64      `json:"took_seconds"`
+	// Engine is where the load ran, L or G, and Route why.
+	Engine      etl.JobFlag `json:"engine,omitempty"`
+	Route       string      `json:"route,omitempty"`
+	TookSeconds float64     `json:"took_seconds"`
 }
 
 // ingest does one round. Errors of tables are in the document.
@@ -201,7 +209,7 @@ func newLoadDoc(l etl.AppliedLoad) loadDoc {
 		ID: l.Load.ID, Kind: l.Load.Kind, Epoch: l.Load.Epoch, Files: []string{},
 		Counts: l.Receipt.Counts, Snapshot: l.Receipt.Snapshot, Committed: l.Receipt.Committed,
 		FilesWritten: l.Receipt.FilesWritten, BytesWritten: l.Receipt.BytesWritten,
-		Found: l.Receipt.Found, TookSeconds: l.Took.Seconds(),
+		Found: l.Receipt.Found, TookSeconds: l.Took.Seconds(), Engine: l.Load.Engine, Route: l.Load.Route,
 	}
 	for _, f := range l.Load.Files {
 		doc.Files = append(doc.Files, f.Location)

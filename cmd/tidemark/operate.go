@@ -165,6 +165,24 @@ Example:
 	})
 }
 
+func cancelVerb() *verb {
+	return tableVerb(verb{
+		name: "cancel", args: "<table>", short: "end the job that works on a table",
+		about: `
+Ends the job that another engine runs for the table. ingest carries it out: the job
+is cancelled, the table closed to its commit and paused. A job that has committed by
+then is recorded, and the table goes on.
+
+Example:
+  tidemark cancel mpd.incidents && tidemark ingest`,
+	}, func(ctx context.Context, a *app, table string, rest []string) (string, error) {
+		if err := noMore("cancel", rest); err != nil {
+			return "", err
+		}
+		return "will have its job cancelled", a.runner.Cancel(ctx, table)
+	})
+}
+
 func flagVerb() *verb {
 	return tableVerb(verb{
 		name: "flag", args: "<table> L|G|auto", short: "say where the loads of a table run",

@@ -11,8 +11,9 @@ func planVerb() *verb {
 	return &verb{
 		name: "plan", args: "[table...]", short: "show what ingest would do next, and do nothing",
 		about: `
-Shows the next load of each table, or why there is none. It looks at the files
-of the ledger and counts those of the source folder that are not in it yet.
+Shows the next load of each table, where it would run and why there, or why there
+is none. It looks at the files of the ledger and counts those of the source folder
+that are not in it yet.
 
 Example:
   tidemark plan mpd.incidents`,
@@ -34,6 +35,7 @@ type planDoc struct {
 	Table string `json:"table"`
 	etl.Decision
 	Wait        *struct{} `json:"wait,omitempty"` // hides that of Decision
+	Job         *jobDoc   `json:"job,omitempty"`  // in place of that of Decision
 	WaitSeconds float64   `json:"wait_seconds,omitempty"`
 	// Unregistered counts files of the source that are not in the ledger.
 	Unregistered int `json:"unregistered"`
@@ -50,23 +52,27 @@ func (a *app) plan(ctx context.Context, tables []string) error {
 		if err != nil {
 			return err
 		}
-		docs = append(docs, planDoc{Table: name, Decision: d, WaitSeconds: d.Wait.Seconds(), Unregistered: fresh[name]})
+		docs = append(docs, planDoc{Table: name, Decision: d, Job: newJobDoc(d.Job), WaitSeconds: d.Wait.Seconds(), Unregistered: fresh[name]})
 	}
 	if a.json {
 		return a.printJSON(struct {
 			Tables []planDoc `json:"tables"`
 		}{docs})
 	}
-	g := newGrid("TABLE", "NEXT", ">EPOCH", ">FILES", ">UNREGISTERED", "WHY")
+	g := newGrid("TABLE", "NEXT", "ENGINE", ">EPOCH", ">FILES", ">UNREGISTERED", "WHY")
 	for _, d := range docs {
-		next, epoch, files := "nothing", "", ""
+		next, engine, epoch, files, why := "nothing", "", "", "", d.Reason
 		switch {
 		case d.Load != nil:
 			next, epoch, files = d.Load.Kind.String(), number(d.Load.Epoch), number(len(d.Load.Files))
+			engine = string(d.Load.Engine)
+			if d.Load.Route != "" && d.Load.Route != "flag "+engine {
+				why += "; " + d.Load.Route
+			}
 		case len(d.Late) > 0:
 			next, files = "late files", number(len(d.Late))
 		}
-		g.add(d.Table, next, epoch, files, number(d.Unregistered), clean(d.Reason))
+		g.add(d.Table, next, engine, epoch, files, number(d.Unregistered), clean(why))
 	}
 	return g.write(a.stdout)
 }

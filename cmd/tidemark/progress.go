@@ -46,6 +46,9 @@ func (p *progress) observer() etl.Observer {
 				p.show(true, "%s: attempt %d did not go through, again in %s", l.Table, attempt, took(retryIn))
 			}
 		},
+		Staged: func(l etl.Load, _ etl.StagedFile, done, total int) {
+			p.show(true, "%s: staged %d of %s", l.Table, done, plural(total, "file"))
+		},
 		Progress: func(l etl.Load, location string, pass int, rows int64) {
 			what := "reading keys"
 			if pass > 1 {

@@ -62,9 +62,9 @@ type verb struct {
 
 func verbs() []*verb {
 	return []*verb{
-		ingestVerb(), statusVerb(), historyVerb(), planVerb(),
+		ingestVerb(), statusVerb(), whyVerb(), historyVerb(), planVerb(),
 		pauseVerb(), resumeVerb(), retryVerb(), skipVerb(), reloadVerb(), completeVerb(),
-		classifyVerb(), flagVerb(), rebuildVerb(), maintainVerb(), versionVerb(),
+		cancelVerb(), classifyVerb(), flagVerb(), rebuildVerb(), maintainVerb(), versionVerb(),
 	}
 }
 

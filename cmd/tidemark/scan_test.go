@@ -15,7 +15,7 @@ import (
 func scanRows(t *testing.T, sink etl.Sink, table string) []string {
 	t.Helper()
 	scanner := sink.(interface {
-		Scan(context.Context, string) iter.Seq2[arrow.RecordBatch, error]
+		Scan(context.Context, string, ...string) iter.Seq2[arrow.RecordBatch, error]
 	})
 	rows := []string{}
 	for rec, err := range scanner.Scan(context.Background(), table) {

@@ -103,6 +103,8 @@ type tableStatusDoc struct {
 	LastFailed  *etl.LastFile          `json:"last_failed,omitempty"`
 	Open        *etl.OpenLoad          `json:"open,omitempty"`
 	Running     *etl.Load              `json:"running,omitempty"`
+	Job         *jobDoc                `json:"job,omitempty"`
+	Staged      int                    `json:"staged,omitempty"`
 	Paused      *etl.Diagnosis         `json:"paused,omitempty"`
 	PausedAt    time.Time              `json:"paused_at,omitzero"`
 	LagSeconds  float64                `json:"lag_seconds"`
@@ -117,7 +119,7 @@ func (a *app) tableStatus(ctx context.Context, name string) (tableStatusDoc, err
 	st := s.State
 	return tableStatusDoc{
 		Table: name, Flag: st.Flag, ResumeTo: st.ResumeTo, Epoch: st.Epoch, Files: s.Files,
-		LastApplied: st.LastApplied, LastFailed: st.LastFailed, Open: st.Open, Running: st.Running,
+		LastApplied: st.LastApplied, LastFailed: st.LastFailed, Open: st.Open, Running: st.Running, Job: newJobDoc(st.Job), Staged: st.Staged,
 		Paused: st.Paused, PausedAt: st.PausedAt, LagSeconds: max(s.Lag, 0).Seconds(), Why: s.Why,
 	}, nil
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/awsetl"
+	"github.com/tidemark-data/etl/dispatch/emrdispatch"
+	"github.com/tidemark-data/etl/dispatch/gluedispatch"
 	"github.com/tidemark-data/etl/internal/config"
 	"github.com/tidemark-data/etl/observer"
 )
@@ -54,13 +56,26 @@ func openAWS(ctx context.Context, cloud aws.Config, conf *config.Config, env fun
 		Tables: conf.Tables, Layout: conf.Layout,
 		WakeQueue: env("TIDEMARK_WAKE_QUEUE"), WakeFunction: env("AWS_LAMBDA_FUNCTION_NAME"),
 		NoticeTopic: env("TIDEMARK_NOTICE_TOPIC"), NoticeBus: env("TIDEMARK_NOTICE_BUS"), NoticeLoads: true,
+		Jobs:  jobs(env),
 		Parts: set.parts,
 		Config: etl.Config{
+			JobPoll: conf.Job.Poll, JobTimeout: conf.Job.Timeout, JobAttempts: conf.Job.Attempts, LocalLimit: conf.Job.LocalLimit,
 			Parallel: conf.Parallel, MemoryBudget: conf.MemoryBudget, LeaseTTL: conf.Lease,
 			Retry: conf.Retry, Margin: set.margin, Observer: set.observer, Logger: set.logger,
 		},
 	}
 	return awsetl.New(ctx, cloud, opts)
+}
+
+// jobs says which engine takes the loads of tables under flag G.
+func jobs(env func(string) string) awsetl.JobOptions {
+	return awsetl.JobOptions{
+		Location: env("TIDEMARK_JOBS"),
+		Glue:     gluedispatch.Config{Job: env("TIDEMARK_GLUE_JOB")},
+		EMR: emrdispatch.Config{
+			Application: env("TIDEMARK_EMR_APPLICATION"), Role: env("TIDEMARK_EMR_ROLE"), Environment: env("TIDEMARK_EMR_ENVIRONMENT"),
+		},
+	}
 }
 
 // openLocal works on folders and SQLite files: for tests, and for volumes.

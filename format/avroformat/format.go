@@ -52,10 +52,16 @@ type Format struct {
 	MaxBlockBytes int64
 }
 
-var _ etl.Format = Format{}
+var (
+	_ etl.Format   = Format{}
+	_ etl.OpFormat = Format{}
+)
 
-// Op is the operation column of change events.
-func (Format) Op() etl.OpColumn {
+// Op implements [etl.OpFormat] for change events; plain rows have no operation.
+func (f Format) Op() etl.OpColumn {
+	if !f.Events {
+		return etl.OpColumn{}
+	}
 	return etl.OpColumn{Column: "__op", Codes: map[string]etl.Op{"c": etl.Upsert, "r": etl.Upsert, "u": etl.Upsert, "d": etl.Delete}}
 }
 

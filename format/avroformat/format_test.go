@@ -176,8 +176,8 @@ func TestChangeEvents(t *testing.T) {
 		return map[string]any{"op": op, "before": before, "after": after, "source": map[string]any{"lsn": int64(77)}, "ts_ms": int64(5)}
 	}
 	v := func(id int64, note any) any { return map[string]any{"id": id, "note": note} }
-	req := etl.ScanRequest{Kind: etl.Incremental, Columns: wanted("__op", etl.String, "__source.lsn", etl.Long, "__ts_ms", etl.Long,
-		"id", etl.Long, "note", etl.String, "__before.id", etl.Long)}
+	req := etl.ScanRequest{Kind: etl.Incremental, Columns: wanted("__op", etl.String, "__source_lsn", etl.Long, "__ts_ms", etl.Long,
+		"id", etl.Long, "note", etl.String, "__before_id", etl.Long)}
 	data := write(t, envelope, nil, ev("c", nil, v(1, "a")), ev("u", v(1, "a"), v(2, placeholder)), ev("d", v(2, nil), nil))
 	got, err := read(Format{Events: true, Unavailable: true}, data, req)
 	require.NoError(t, err)

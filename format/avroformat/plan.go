@@ -55,10 +55,10 @@ func (s *scan) plan(root *avro.SchemaNode) error {
 }
 
 func eventColumn(name string) (part, string) {
-	if rest, ok := strings.CutPrefix(name, "__before."); ok {
+	if rest, ok := strings.CutPrefix(name, "__before_"); ok {
 		return inBefore, rest
 	}
-	if rest, ok := strings.CutPrefix(name, "__source."); ok {
+	if rest, ok := strings.CutPrefix(name, "__source_"); ok {
 		return inSource, rest
 	}
 	if name == "__op" || name == "__ts_ms" {

@@ -48,9 +48,7 @@ func (f Format) Partial(etl.LoadKind) bool { return false }
 
 // Scan implements [etl.Format].
 func (f Format) Scan(ctx context.Context, in etl.Input, req etl.ScanRequest) iter.Seq2[etl.Rows, error] {
-	if f.MaxFooterBytes == 0 {
-		f.MaxFooterBytes = 64 << 20
-	}
+	f = f.withDefaults()
 	return func(yield func(etl.Rows, error) bool) {
 		s := &scan{format: f, req: req, in: &input{in: in}}
 		defer s.close()
@@ -62,4 +60,11 @@ func (f Format) Scan(ctx context.Context, in etl.Input, req etl.ScanRequest) ite
 			yield(etl.Rows{}, s.failed(ctx, err))
 		}
 	}
+}
+
+func (f Format) withDefaults() Format {
+	if f.MaxFooterBytes == 0 {
+		f.MaxFooterBytes = 64 << 20
+	}
+	return f
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/dispatch/sparkdispatch"
 )
 
 // MaxBytes is the greatest size of a config file.
@@ -48,6 +49,11 @@ type Config struct {
 	TempDir      string
 	Lease        time.Duration
 	Retry        etl.RetryPolicy
+
+	// Spark is the dispatcher for tables under flag G; nil without one. Job says
+	// how its jobs are attended.
+	Spark *sparkdispatch.Config
+	Job   Job
 }
 
 // Load reads the file at path. Problems of its content are [Problems].
@@ -176,6 +182,8 @@ func (d *decoder) config(v value) *Config {
 	retry.get("base").duration(&c.Retry.Base)
 	retry.get("max").duration(&c.Retry.Max)
 	retry.done()
+	c.Spark = dispatcher(o.get("dispatcher"))
+	c.Job = job(o.get("job"))
 	d.paths(o, c)
 
 	c.Layout = layout(o.need("layout"))
@@ -224,6 +232,7 @@ func (d *decoder) paths(o *object, c *Config) {
 	if c.Catalog != "" && c.Catalog == c.State {
 		o.get("state").bad("and catalog must be two files")
 	}
+	sparkPaths(o.get("dispatcher"), folder, c.State, c.Spark)
 	empty := func(v value, s string) {
 		if _, ok := v.node.(*ast.StringNode); ok && s == "" {
 			v.bad("is empty")

@@ -11,7 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/dispatch/sparkdispatch"
+	"github.com/tidemark-data/etl/dispatch/sparkjob"
 	"github.com/tidemark-data/etl/format"
+	"github.com/tidemark-data/etl/format/avroformat"
 	"github.com/tidemark-data/etl/format/parquetformat"
 	"github.com/tidemark-data/etl/internal/config"
 )
@@ -25,7 +28,15 @@ func TestReference(t *testing.T) {
 	require.Equal(t, int64(256<<20), c.MemoryBudget)
 	require.Equal(t, etl.RetryPolicy{Attempts: 6, Base: 100 * time.Millisecond, Max: 20 * time.Second}, c.Retry)
 
-	require.Len(t, c.Tables, 4)
+	require.Equal(t, &sparkdispatch.Config{
+		Command: "spark-submit", Master: "local[*]", Python: "python3", Folder: "jobs",
+		Conf:     map[string]string{"spark.driver.memory": "4g"},
+		Packages: []string{sparkjob.IcebergPackage, sparkjob.SQLitePackage}, Jars: []string{filepath.Join("jars", "extra.jar")},
+		Limit: 1, Grace: 10 * time.Second, KeepFor: 7 * 24 * time.Hour, KeepLast: 20,
+	}, c.Spark)
+	require.Equal(t, config.Job{Poll: 15 * time.Second, Timeout: 2 * time.Hour, Attempts: 3, Await: true, LocalLimit: time.Hour}, c.Job)
+
+	require.Len(t, c.Tables, 6)
 	in := c.Tables[0]
 	require.Equal(t, "mpd.incidents", in.Name)
 	require.Equal(t, etl.OpColumn{Column: "Op"}, in.Op)
@@ -41,7 +52,11 @@ func TestReference(t *testing.T) {
 
 	require.Equal(t, parquetformat.Format{AnyZone: true, MaxFooterBytes: 64 << 20, MaxPageBytes: 256 << 20}, c.Tables[1].Format)
 	require.Equal(t, etl.Columns{{Name: "arrest_id", Type: etl.Long}, {Name: "arrested_at", Type: etl.Timestamp}}, c.Tables[1].Columns)
-	units := c.Tables[3].Format.(format.CSV)
+	require.Equal(t, format.Debezium{
+		Unit: format.Micros, Units: map[string]format.TimeUnit{"changed_at": format.Millis}, Unavailable: true, DecimalText: true,
+	}, c.Tables[3].Format)
+	require.Equal(t, avroformat.Format{Events: true, Unavailable: true, AnyZone: true, MaxBlockBytes: 64 << 20}, c.Tables[4].Format)
+	units := c.Tables[5].Format.(format.CSV)
 	require.Equal(t, []string{"Op", "unit", "-", "station"}, units.ChangeColumns)
 	require.Equal(t, "NULL", units.Null, "taken over from the file's csv")
 
@@ -97,7 +112,7 @@ func TestDefaults(t *testing.T) {
 
 func TestProblems(t *testing.T) {
 	for name, tc := range map[string]struct{ old, new, want string }{
-		"unknown key":        {"state:", "stat:", "t.yaml:2: stat: unknown key; known are catalog"},
+		"unknown key":        {"state:", "stat:", "t.yaml:2: stat: unknown key; known are avro, catalog, csv, debezium"},
 		"missing key":        {"state: lake/c.db\n", "", "t.yaml:1: state is missing"},
 		"duplicate key":      {"warehouse: lake", "warehouse: lake\nwarehouse: pond", "t.yaml:4: warehouse: is there twice, first in line 3"},
 		"wrong type":         {"{dir: in}", "{dir: [in]}", "t.yaml:1: source.dir: is a list; text is expected"},
@@ -114,7 +129,7 @@ func TestProblems(t *testing.T) {
 		"two layouts":        {"{dms: {}}", "{dms: {}, patterns: []}", "t.yaml:4: layout.patterns: a layout has dms or patterns"},
 		"pattern":            {"{dms: {}}", "{patterns: [{match: '(', table: a.b, kind: full}]}", "t.yaml:4: layout.patterns[0]: match: error parsing regexp"},
 		"pattern kind":       {"{dms: {}}", "{patterns: [{match: x, table: a.b, kind: half}]}", `t.yaml:4: layout.patterns[0].kind: "half" is not full or incremental`},
-		"two formats":        {"key: id", "key: id\n    csv: {}\n    parquet: {}", "t.yaml:9: tables[0].parquet: files are csv or parquet"},
+		"two formats":        {"key: id", "key: id\n    csv: {}\n    parquet: {}", "t.yaml:9: tables[0].parquet: files are of one format"},
 		"header and columns": {"key: id", "key: id\n    csv: {header: true, full_columns: [id]}", "t.yaml:8: tables[0].csv: has a header or lists"},
 		"delimiter":          {"key: id", "key: id\n    csv: {delimiter: ';;'}", "t.yaml:8: tables[0].csv.delimiter: is not one ASCII character"},
 		"op code":            {"key: id", "key: id\n    op: {column: o, codes: {I: insert}}", `t.yaml:8: tables[0].op.codes.I: "insert" is not upsert or delete`},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/format"
+	"github.com/tidemark-data/etl/format/avroformat"
 	"github.com/tidemark-data/etl/format/parquetformat"
 )
 
@@ -13,16 +14,27 @@ type formatSpec struct {
 	csv     *format.CSV
 	parquet *parquetformat.Format
 	json    *format.JSONLines
+	events  *format.Debezium
+	avro    *avroformat.Format
 }
 
 // formats reads csv or parquet. A table's csv starts from that of the file.
 func formats(o *object, defaults formatSpec) formatSpec {
 	csv, parquet, json := o.get("csv"), o.get("parquet"), o.get("json_lines")
+	events, avro := o.get("debezium"), o.get("avro")
+	given := false
+	for _, v := range []value{csv, parquet, json, events, avro} {
+		if v.given() && given {
+			v.bad("files are of one format")
+			return defaults
+		}
+		given = given || v.given()
+	}
 	switch {
-	case csv.given() && parquet.given():
-		parquet.bad("files are csv or parquet, not both")
-	case json.given() && (csv.given() || parquet.given()):
-		json.bad("files are of one format")
+	case events.given():
+		return formatSpec{events: debezium(events)}
+	case avro.given():
+		return formatSpec{avro: avroFormat(avro)}
 	case json.given():
 		return formatSpec{json: jsonLines(json)}
 	case csv.given():
@@ -38,6 +50,10 @@ func (s formatSpec) format() etl.Format {
 	switch {
 	case s.json != nil:
 		return *s.json
+	case s.events != nil:
+		return *s.events
+	case s.avro != nil:
+		return *s.avro
 	case s.parquet != nil:
 		return *s.parquet
 	case s.csv != nil:
@@ -86,25 +102,78 @@ func csvFormat(v value, defaults *format.CSV) *format.CSV {
 func jsonLines(v value) *format.JSONLines {
 	j := &format.JSONLines{}
 	o := v.object("a mapping such as {missing: is_null}")
-	if m := o.get("missing"); m.given() {
-		s, ok := m.text()
-		switch {
-		case !ok:
-		case s == "bad":
-			j.Missing = format.MissingIsBad
-		case s == "is_null":
-			j.Missing = format.MissingIsNull
-		case s == "unsupplied":
-			j.Missing = format.MissingIsUnsupplied
-		default:
-			m.bad("%q is not bad, is_null or unsupplied", s)
-		}
-	}
+	missing(o.get("missing"), &j.Missing)
 	o.get("max_row").sizeInt(&j.MaxRowBytes)
 	o.get("max_decompressed").size(&j.MaxDecompressedBytes)
 	o.get("max_ratio").int64Into(&j.MaxRatio)
 	o.done()
 	return j
+}
+
+func missing(v value, dst *format.Missing) {
+	if !v.given() {
+		return
+	}
+	s, ok := v.text()
+	if !ok {
+		return
+	}
+	names := map[string]format.Missing{"bad": format.MissingIsBad, "is_null": format.MissingIsNull, "unsupplied": format.MissingIsUnsupplied}
+	m, known := names[s]
+	if !known {
+		v.bad("%q is not bad, is_null or unsupplied", s)
+	}
+	*dst = m
+}
+
+func debezium(v value) *format.Debezium {
+	d := &format.Debezium{}
+	o := v.object("a mapping such as {unit: micros}, or {}")
+	missing(o.get("missing"), &d.Missing)
+	o.get("unavailable").bool(&d.Unavailable)
+	timeUnit(o.get("unit"), &d.Unit)
+	if units := o.get("units"); units.given() {
+		d.Units = map[string]format.TimeUnit{}
+		m := units.object("a mapping from columns to millis, micros or nanos")
+		for _, name := range m.names {
+			var u format.TimeUnit
+			timeUnit(m.fields[name], &u)
+			d.Units[name] = u
+		}
+	}
+	o.get("decimal_text").bool(&d.DecimalText)
+	o.get("max_row").sizeInt(&d.MaxRowBytes)
+	o.get("max_decompressed").size(&d.MaxDecompressedBytes)
+	o.get("max_ratio").int64Into(&d.MaxRatio)
+	o.done()
+	return d
+}
+
+func timeUnit(v value, dst *format.TimeUnit) {
+	if !v.given() {
+		return
+	}
+	s, ok := v.text()
+	if !ok {
+		return
+	}
+	switch u := format.TimeUnit(s); u {
+	case format.Millis, format.Micros, format.Nanos:
+		*dst = u
+	default:
+		v.bad("%q is not millis, micros or nanos", s)
+	}
+}
+
+func avroFormat(v value) *avroformat.Format {
+	f := &avroformat.Format{}
+	o := v.object("a mapping such as {events: true}, or {}")
+	o.get("events").bool(&f.Events)
+	o.get("unavailable").bool(&f.Unavailable)
+	o.get("any_zone").bool(&f.AnyZone)
+	o.get("max_block").size(&f.MaxBlockBytes)
+	o.done()
+	return f
 }
 
 func quote(v value, dst *byte) {

@@ -51,5 +51,8 @@ func (c *Config) Open(ctx context.Context, logger *slog.Logger) (cfg etl.Config,
 		Retry:    c.Retry,
 		Logger:   logger,
 	}
+	if err := c.dispatch(&cfg); err != nil {
+		return cfg, nil, errors.Join(err, lake.Close(), control.Close())
+	}
 	return cfg, func() error { return errors.Join(lake.Close(), control.Close()) }, nil
 }

@@ -27,6 +27,7 @@ func table(v value, defaults formatSpec) etl.Table {
 		l.str((*string)(&t.Late))
 	}
 	t.Completion = completion(o.get("completion"))
+	fullLoads(o, &t)
 	o.get("settle").duration(&t.Settle)
 	o.get("allow_empty").bool(&t.AllowEmpty)
 	batch := o.get("batch").object("a mapping with files and bytes")
@@ -38,6 +39,9 @@ func table(v value, defaults formatSpec) etl.Table {
 	tombstones(o.get("tombstones"), &t.TombstoneRetention)
 	t.Properties = properties(o.get("properties"))
 	t.Maintenance = maintenance(o.get("maintenance"))
+	if tr := o.get("transforms"); tr.given() {
+		t.Transforms = transforms(tr, t.Columns)
+	}
 	t.Format = formats(o, defaults).format()
 	o.done()
 	if len(v.d.problems) == before {

@@ -74,9 +74,10 @@ func scenario() *etltest.History {
 func at(name string) string { return "shop/orders/" + name + ".csv" }
 
 // run plays the scenario with faults at some points of the whole, and compares.
-func run(t *testing.T, faults map[int]error) (*world, error) {
+func run(t *testing.T, m mode, faults map[int]error) (*world, error) {
 	ctx := context.Background()
 	h := scenario()
+	m.declare(&h.Table)
 	w, err := newWorld(h, memoryStores(t))
 	if err != nil {
 		return nil, err
@@ -84,22 +85,22 @@ func run(t *testing.T, faults map[int]error) (*world, error) {
 	for n, err := range faults {
 		w.place(n, err)
 	}
-	m := h.Models(format.DMS{})
+	models := h.Models(format.DMS{})
 	for i, step := range h.Steps {
-		m.Step(step)
+		models.Step(step)
 		err := w.step(ctx, step)
 		if err == nil {
-			err = w.check(ctx, m)
+			err = w.check(ctx, models)
 		}
 		if err != nil {
 			return w, fmt.Errorf("step %d: %w", i+1, err)
 		}
 	}
-	return w, w.audit(ctx, m)
+	return w, w.audit(ctx, models)
 }
 
 func TestScenario(t *testing.T) {
-	w, err := run(t, nil)
+	w, err := run(t, mode{}, nil)
 	require.NoError(t, err)
 	rows, err := etltest.ReadRows(context.Background(), w.sink, w.table.Name)
 	require.NoError(t, err)
@@ -111,8 +112,18 @@ func TestScenario(t *testing.T) {
 // where something is written, as an outcome that nobody knows.
 func TestFaultMatrix(t *testing.T) {
 	t.Parallel()
+	matrix(t, mode{})
+}
+
+// TestFaultMatrixStaged is the same where full loads are staged file by file.
+func TestFaultMatrixStaged(t *testing.T) {
+	t.Parallel()
+	matrix(t, mode{staged: true})
+}
+
+func matrix(t *testing.T, m mode) {
 	begun, runs := time.Now(), 0
-	w, err := run(t, nil)
+	w, err := run(t, m, nil)
 	require.NoError(t, err)
 	trace := w.inj.Trace()
 	require.Greater(t, len(trace), 100)
@@ -128,12 +139,12 @@ func TestFaultMatrix(t *testing.T) {
 		if n%5 == 0 {
 			kinds["crashes"] = map[int]error{n: etltest.ErrCrash, n + 1 + n%11: etltest.ErrCrash}
 		}
-		if strings.HasPrefix(point, "sink.Apply/") || strings.HasPrefix(point, "control.Update/") {
+		if strings.HasPrefix(point, "sink.Apply/") || strings.HasPrefix(point, "sink.Publish/") || strings.HasPrefix(point, "control.Update/") {
 			kinds["unknown"] = map[int]error{n: etl.ErrUnknownCommit}
 		}
 		for kind, faults := range kinds {
 			runs++
-			if _, err := run(t, faults); err != nil {
+			if _, err := run(t, m, faults); err != nil {
 				t.Errorf("%s at point %d, %s: %v", kind, n, point, err)
 			}
 		}

@@ -11,6 +11,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	etl "github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/etltest"
+	"github.com/tidemark-data/etl/format"
 )
 
 // mode is a way in which tables are written, or in which the engine works.
@@ -18,6 +22,10 @@ type mode struct {
 	name  string
 	props map[string]string
 	tiny  bool // a memory budget of one byte, so that everything spills
+	// difference commits full loads as differences
+	difference bool
+	// staged stages full loads file by file
+	staged bool
 }
 
 var allModes = []mode{
@@ -28,10 +36,20 @@ var allModes = []mode{
 	{name: "copy-on-write on v3", props: map[string]string{"format-version": "3", "tidemark.write-mode": "copy-on-write"}},
 	{name: "auto on v3", props: map[string]string{"format-version": "3", "tidemark.write-mode": "auto"}},
 	{name: "tiny", tiny: true},
+	{name: "difference", difference: true},
+	{name: "difference copy-on-write", difference: true, props: map[string]string{"tidemark.write-mode": "copy-on-write"}},
+	{name: "difference on v3", difference: true, props: map[string]string{"format-version": "3"}},
+	{name: "difference copy-on-write on v3", difference: true, props: map[string]string{"format-version": "3", "tidemark.write-mode": "copy-on-write"}},
+	{name: "difference tiny", difference: true, tiny: true},
+	{name: "staged", staged: true},
+	{name: "staged copy-on-write", staged: true, props: map[string]string{"tidemark.write-mode": "copy-on-write"}},
+	{name: "staged on v3", staged: true, props: map[string]string{"format-version": "3"}},
+	{name: "staged copy-on-write on v3", staged: true, props: map[string]string{"format-version": "3", "tidemark.write-mode": "copy-on-write"}},
+	{name: "staged tiny", staged: true, tiny: true},
 }
 
 var (
-	modeNames = flag.String("modes", "", "`list` of modes for the tables over Iceberg; empty is all: merge-on-read, copy-on-write, auto, v3, copy-on-write on v3, auto on v3, tiny")
+	modeNames = flag.String("modes", "", "`list` of modes for the tables over Iceberg; empty is all: merge-on-read, copy-on-write, auto, v3, copy-on-write on v3, auto on v3, tiny, and difference and staged with some of them")
 	property  = map[string]string{}
 )
 
@@ -59,6 +77,22 @@ func modes(t *testing.T) (out []mode) {
 		out = append(out, allModes[i])
 	}
 	return out
+}
+
+// history is that of a seed, with the table that the mode declares.
+func (m mode) history(seed int64, steps int) *etltest.History {
+	h := etltest.NewHistory(seed, steps, format.DMS{})
+	m.declare(&h.Table)
+	return h
+}
+
+func (m mode) declare(t *etl.Table) {
+	if m.difference {
+		t.FullLoads = etl.FullDifference
+	}
+	if m.staged {
+		t.Staging = etl.Staging{Mode: etl.StageAlways, Workers: 1}
+	}
 }
 
 // properties are those of tables in the mode.

@@ -35,6 +35,32 @@ func TestRandomSpills(t *testing.T) {
 	})
 }
 
+// TestRandomDifferences plays histories whose full loads are committed as
+// differences, every other one of them with nothing that fits into memory.
+func TestRandomDifferences(t *testing.T) {
+	t.Parallel()
+	turn := 0
+	playAll(t, 0, *seeds, func(t *testing.T) stores {
+		s := memoryStores(t)
+		s.mode.difference, s.mode.tiny = true, turn%2 == 1
+		turn++
+		return s
+	})
+}
+
+// TestRandomStaged plays histories whose full loads are staged file by file, every
+// other one of them with nothing that fits into memory.
+func TestRandomStaged(t *testing.T) {
+	t.Parallel()
+	turn := 0
+	playAll(t, 0, *seeds, func(t *testing.T) stores {
+		s := memoryStores(t)
+		s.mode.staged, s.mode.tiny = true, turn%2 == 1
+		turn++
+		return s
+	})
+}
+
 // TestRandomLakes plays histories over the stores that last, other ones in
 // each mode.
 func TestRandomLakes(t *testing.T) {
@@ -76,7 +102,11 @@ func chosen(n int) (first, last int64) {
 // play runs the history of a seed next to the models.
 func play(seed int64, s stores) error {
 	ctx := context.Background()
-	h := etltest.NewHistory(seed, 20, format.DMS{})
+	h := s.mode.history(seed, 20)
+	if s.mode.staged && mixed(h) {
+		refused.Add(1)
+		return nil
+	}
 	w, err := newWorld(h, s)
 	if err != nil {
 		return err

@@ -72,7 +72,8 @@ type world struct {
 	landed map[string]etl.File // by FileKey; the newest also by location
 	faults []int               // points at which faults are placed
 	runner *etl.Runner
-	acked  bool // the verb of the step was answered for
+	acked  bool  // the verb of the step was answered for
+	jobs   *jobs // nil where nothing is dispatched
 }
 
 func newWorld(h *etltest.History, s stores) (*world, error) {
@@ -107,13 +108,17 @@ func (w *world) start() error {
 	if *tiny || w.mode.tiny {
 		budget = 1
 	}
-	w.runner, err = etl.New(etl.Config{
+	cfg := etl.Config{
 		MemoryBudget: budget,
 		Source:       w.inj.Source(w.source), Control: w.inj.Control(w.control),
 		Locker: w.inj.Locker(w.locker), Sink: w.inj.Sink(w.sink),
 		Layout: format.DMS{}, Tables: []etl.Table{w.table}, Now: w.now,
 		Retry: etl.RetryPolicy{Attempts: 3, Base: time.Microsecond, Max: time.Microsecond},
-	})
+	}
+	if w.jobs != nil {
+		w.jobs.configure(w, &cfg)
+	}
+	w.runner, err = etl.New(cfg)
 	return err
 }
 
@@ -169,6 +174,9 @@ func (w *world) persist(ctx context.Context, kind etltest.StepKind, files []etl.
 		if err := w.start(); err != nil {
 			return err
 		}
+		if err := w.reflag(ctx); err != nil {
+			return err
+		}
 	}
 }
 
@@ -183,14 +191,18 @@ func (w *world) files(events []string) []etl.File {
 // act does what a process does in a step: registering, verbs, draining.
 func (w *world) act(ctx context.Context, kind etltest.StepKind, files []etl.File) error {
 	if kind == etltest.StepIngest {
-		_, err := w.runner.Ingest(ctx)
-		return pausing(err)
+		return pausing(w.rushed(ctx, func(ctx context.Context) (bool, error) {
+			rep, err := w.runner.Ingest(ctx)
+			return err == nil && rep.Tables[0].More, err
+		}))
 	}
 	if err := w.say(ctx, kind, files); err != nil || kind == etltest.StepRegister {
 		return err
 	}
-	_, err := w.runner.Drain(ctx, w.table.Name)
-	return pausing(err)
+	return pausing(w.rushed(ctx, func(ctx context.Context) (bool, error) {
+		rep, err := w.runner.Drain(ctx, w.table.Name)
+		return rep.More, err
+	}))
 }
 
 // say registers events, or calls a verb: once more only if the first call was

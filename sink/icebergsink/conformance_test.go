@@ -18,6 +18,21 @@ type moded struct {
 	mode mode
 }
 
+func (m moded) Prepare(ctx context.Context, target etl.Target, load etl.Load) error {
+	target.Properties = m.mode.with(target.Properties)
+	return m.Sink.Prepare(ctx, target, load)
+}
+
+func (m moded) Stage(ctx context.Context, target etl.Target, load etl.Load, i int, changes *etl.Changes) (etl.StagedFile, error) {
+	target.Properties = m.mode.with(target.Properties)
+	return m.Sink.Stage(ctx, target, load, i, changes)
+}
+
+func (m moded) Publish(ctx context.Context, target etl.Target, load etl.Load) (etl.Receipt, error) {
+	target.Properties = m.mode.with(target.Properties)
+	return m.Sink.Publish(ctx, target, load)
+}
+
 func (m moded) Apply(ctx context.Context, target etl.Target, load etl.Load, changes *etl.Changes) (etl.Receipt, error) {
 	target.Properties = m.mode.with(target.Properties)
 	return m.Sink.Apply(ctx, target, load, changes)

@@ -21,6 +21,7 @@ import (
 	sqlcat "github.com/apache/iceberg-go/catalog/sql"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
+	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/sink/icebergsink/catalogsink"
 )
 
@@ -79,7 +80,19 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	return catalogsink.New(cat, Options{
 		Logger: cfg.Logger, Attempts: cfg.Attempts, Workers: cfg.Workers,
 		SideLocation: warehouse + "/.tidemark", Closer: closer{cat, db},
+		Declared: declared(cfg.Catalog, warehouse),
 	}), nil
+}
+
+// declared says where other engines on this machine find the tables.
+func declared(file, warehouse string) etl.Declaration {
+	if abs, err := filepath.Abs(file); err == nil {
+		file = abs
+	}
+	return etl.Declaration{Kind: "iceberg", Options: map[string]any{
+		"catalog": CatalogName, "type": "jdbc", "uri": "jdbc:sqlite:" + filepath.ToSlash(file), "warehouse": warehouse,
+		"side": warehouse + "/.tidemark", "properties": map[string]string{"jdbc.busy_timeout": "10000"},
+	}}
 }
 
 // closer closes the catalog, then its database, which the catalog leaves open.

@@ -87,7 +87,10 @@ type Source struct {
 	spool  *spool
 }
 
-var _ etl.Source = (*Source)(nil)
+var (
+	_ etl.Source  = (*Source)(nil)
+	_ etl.Locator = (*Source)(nil)
+)
 
 const (
 	minPartSize = 64 << 10

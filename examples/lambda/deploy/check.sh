@@ -16,8 +16,8 @@ if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$wanted" ]; then
 fi
 
 # I: also what is merely informational, such as resources without a deletion policy.
-"$venv/bin/cfn-lint" --include-checks I --regions us-east-1 eu-west-1 -- storage.yaml function.yaml
-for template in storage.yaml function.yaml; do
+"$venv/bin/cfn-lint" --include-checks I --regions us-east-1 eu-west-1 -- storage.yaml spark.yaml function.yaml
+for template in storage.yaml spark.yaml function.yaml; do
 	size=$(wc -c < "$template")
 	[ "$size" -le 51200 ] || { echo "$template: $size bytes; CloudFormation takes 51200 in a request" >&2; exit 1; }
 done

@@ -12,6 +12,9 @@ import (
 
 	"github.com/tidemark-data/etl/awsetl"
 	"github.com/tidemark-data/etl/control/dynamocontrol"
+	"github.com/tidemark-data/etl/dispatch/emrdispatch"
+	"github.com/tidemark-data/etl/dispatch/gluedispatch"
+	"github.com/tidemark-data/etl/dispatch/s3store"
 	"github.com/tidemark-data/etl/lock/dynamolock"
 	"github.com/tidemark-data/etl/source/s3source"
 )
@@ -46,6 +49,9 @@ func TestPolicies(t *testing.T) {
 		// Lambda writes the log, whose group is there; examples/lambda reads its config file.
 		"FunctionPolicy": setOf("logs:CreateLogStream", "logs:PutLogEvents", "s3:GetObject"),
 		"TokenPolicy":    callsOf[awsetl.TaskClient](t, "states"),
+		// Runs on EMR Serverless get their role from who starts them; those on Glue have that of the job.
+		"JobsPolicy": join(callsOf[s3store.Client](t, "s3"), callsOf[gluedispatch.Client](t, "glue"),
+			callsOf[emrdispatch.Client](t, "emr-serverless"), setOf("iam:PassRole")),
 	}
 	want["KeyPolicy"], _ = keyActions(want)
 
@@ -105,6 +111,7 @@ func TestAllClientsHavePolicies(t *testing.T) {
 	policyOf := map[string]string{
 		"S3": "LandingPolicy", "DynamoDB": "ControlPolicy", "SQS": "QueuePolicy", "SNS": "NoticePolicy",
 		"EventBridge": "NoticePolicy", "SFN": "TokenPolicy", "Lambda": "", // the queue wakes instead
+		"Glue": "JobsPolicy", "EMRServerless": "JobsPolicy", "Documents": "JobsPolicy",
 	}
 	clients := reflect.TypeFor[awsetl.Clients]()
 	for i := range clients.NumField() {

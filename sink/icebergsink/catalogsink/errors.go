@@ -46,7 +46,7 @@ func commitError(err error) error {
 	text := err.Error()
 	switch {
 	case errors.Is(err, table.ErrCommitFailed), errors.Is(err, table.ErrCommitDiverged),
-		strings.Contains(text, "requirement failed"), isBusy(err), codeOf(err) == "ConcurrentModificationException":
+		strings.Contains(text, "requirement failed"), outrun(text), isBusy(err), codeOf(err) == "ConcurrentModificationException":
 		return &conflictError{err}
 	case etl.OutcomeOf(err) == etl.Terminal:
 		return &refusedError{err}
@@ -57,6 +57,12 @@ func commitError(err error) error {
 	default:
 		return fmt.Errorf("%w: %w", etl.ErrUnknownCommit, err)
 	}
+}
+
+// outrun reports whether a snapshot was refused because one of another branch came
+// first, which takes the sequence number and row ids that it was to have.
+func outrun(text string) bool {
+	return strings.Contains(text, "must be > than last sequence number") || strings.Contains(text, "is behind table next-row-id")
 }
 
 // catalogError makes refusals of a catalog terminal, with a hint.

@@ -9,26 +9,15 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/internal/pages"
 )
 
 // fetch reads the wanted columns of the rows at positions, which rise.
 func (k *keyScan) fetch(ctx context.Context, in *parquetFile, rg int, positions []int64, have *[]*leaf) (arrow.RecordBatch, error) {
-	leaves, err := in.leaves(rg, k.wants, have)
-	if err != nil {
-		return nil, err
-	}
 	p := &picker{ctx: ctx, rest: positions, pieces: make([][]arrow.Array, len(k.wants))}
-	defer func() { p.drop() }()
-	if leaves != nil {
-		err = in.scan(rg, leaves, p.wants, p.pick)
-	}
-	if leaves == nil || errors.Is(err, pages.ErrForeign) {
-		p.drop()
-		p = &picker{ctx: ctx, rest: positions, pieces: p.pieces}
-		err = in.read(ctx, rg, k.wants, p.pick)
-	}
-	if err != nil {
+	defer p.drop()
+	if err := k.pick(p, in, rg, have); err != nil {
 		return nil, err
 	}
 	cols := make([]arrow.Array, 0, len(p.pieces))
@@ -43,11 +32,48 @@ func (k *keyScan) fetch(ctx context.Context, in *parquetFile, rg int, positions 
 	return array.NewRecordBatch(k.schema, cols, int64(len(positions))), nil
 }
 
+// digest reads the rows at positions batch by batch and keeps their digests only.
+func (k *keyScan) digest(ctx context.Context, in *parquetFile, rg int, positions []int64, have *[]*leaf) ([]etl.Digest, error) {
+	p := &picker{ctx: ctx, rest: positions, pieces: make([][]arrow.Array, len(k.wants)), digests: make([]etl.Digest, 0, len(positions))}
+	defer p.drop()
+	p.each = func(cols []arrow.Array) (err error) {
+		rec := array.NewRecordBatch(k.schema, cols, int64(cols[0].Len()))
+		defer rec.Release()
+		p.digests, err = k.part.Digest(p.digests, rec)
+		return err
+	}
+	if err := k.pick(p, in, rg, have); err != nil {
+		return nil, err
+	}
+	return p.digests, nil
+}
+
+// pick lets p pick rows of a row group.
+func (k *keyScan) pick(p *picker, in *parquetFile, rg int, have *[]*leaf) error {
+	positions := p.rest
+	leaves, err := in.leaves(rg, k.wants, have)
+	if err != nil {
+		return err
+	}
+	if leaves != nil {
+		err = in.scan(rg, leaves, p.wants, p.pick)
+	}
+	if leaves == nil || errors.Is(err, pages.ErrForeign) {
+		p.drop()
+		p.rest, p.digests = positions, p.digests[:0]
+		err = in.read(p.ctx, rg, k.wants, p.pick)
+	}
+	return err
+}
+
 // picker takes the rows at some positions out of the batches that go by.
 type picker struct {
 	ctx    context.Context
 	rest   []int64
 	pieces [][]arrow.Array // by column
+	// each, if not nil, is given the rows of a batch, which are not kept then.
+	each    func(cols []arrow.Array) error
+	digests []etl.Digest
 }
 
 // wants reports whether there are rows to pick among the n from pos on.
@@ -76,7 +102,15 @@ func (p *picker) pick(pos int64, got []arrow.Array) error {
 		}
 		p.pieces[i] = append(p.pieces[i], picked)
 	}
-	return nil
+	if p.each == nil {
+		return nil
+	}
+	defer p.drop()
+	cols := make([]arrow.Array, len(p.pieces))
+	for i, as := range p.pieces {
+		cols[i] = as[0]
+	}
+	return p.each(cols)
 }
 
 func (p *picker) drop() {

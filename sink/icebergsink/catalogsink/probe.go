@@ -242,7 +242,12 @@ func (k *keyScan) rowGroup(ctx context.Context, c chunk, own *scratch) error {
 	if err != nil || len(m.positions) == 0 {
 		return err
 	}
-	if needless := m.found.Base && k.late; len(k.wants) > 0 && !needless {
+	switch needless := m.found.Base && k.late; {
+	case k.part.Compares():
+		if m.found.Digests, err = k.digest(ctx, c.in, c.rg, m.positions, &own.leaves); err != nil {
+			return err
+		}
+	case len(k.wants) > 0 && !needless:
 		if m.found.Record, err = k.fetch(ctx, c.in, c.rg, m.positions, &own.leaves); err != nil {
 			return err
 		}

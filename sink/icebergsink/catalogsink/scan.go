@@ -11,9 +11,8 @@ import (
 	"github.com/apache/iceberg-go/table"
 )
 
-// Scan yields the rows of the table as it is now, for tests and tools; none if
-// there is no such table. Each batch is released after the next one is asked for.
-func (s *Sink) Scan(ctx context.Context, name string) iter.Seq2[arrow.RecordBatch, error] {
+// Scan implements [etl.Scanner].
+func (s *Sink) Scan(ctx context.Context, name string, columns ...string) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		tbl, err := s.load(ctx, name)
 		if errors.Is(err, catalog.ErrNoSuchTable) || errors.Is(err, catalog.ErrNoSuchNamespace) {
@@ -28,7 +27,11 @@ func (s *Sink) Scan(ctx context.Context, name string) iter.Seq2[arrow.RecordBatc
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		_, batches, err := tbl.Scan().ToArrowRecords(ctx)
+		var opts []table.ScanOption
+		if len(columns) > 0 {
+			opts = append(opts, table.WithSelectedFields(columns...))
+		}
+		_, batches, err := tbl.Scan(opts...).ToArrowRecords(ctx)
 		if err != nil {
 			yield(nil, fmt.Errorf("scan table %s: %w", name, err))
 			return

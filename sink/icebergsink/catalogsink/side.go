@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	iceio "github.com/apache/iceberg-go/io"
+
+	"github.com/tidemark-data/etl"
 )
 
 // CleanSideFiles removes the side files of a table that none of its retained
@@ -30,6 +32,15 @@ func (s *Sink) CleanSideFiles(ctx context.Context, name string) (int, error) {
 	for _, snap := range tbl.Metadata().Snapshots() {
 		if snap.Summary != nil {
 			named[base(snap.Summary.Properties[propMemory])] = true
+		}
+	}
+	_, open, err := stagings(tbl.Metadata(), etl.Load{})
+	if err != nil {
+		return 0, fmt.Errorf("table %s: %w", name, err)
+	}
+	for _, b := range open {
+		for _, e := range b.files {
+			named[base(s.sheetPath(tbl.Location(), name, e.run))] = true
 		}
 	}
 	removed := 0

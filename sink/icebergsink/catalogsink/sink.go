@@ -50,8 +50,14 @@ type Options struct {
 	Attempts int
 	// Workers is how many goroutines read files of one load; 0 is 2.
 	Workers int
+	// TempDir is the folder for temporary files, which hold keys; empty is
+	// os.TempDir().
+	TempDir string
 	// Now is the clock for the retention of deleted keys; nil is time.Now.
 	Now func() time.Time
+	// Declared says where other engines find the catalog, see [Sink.Declare]. The
+	// zero value is for catalogs that only this process knows.
+	Declared etl.Declaration
 	// Closer is closed by [Sink.Close]; it may be nil.
 	Closer io.Closer
 }
@@ -82,6 +88,8 @@ var (
 	_ etl.Sink    = (*Sink)(nil)
 	_ etl.Fencer  = (*Sink)(nil)
 	_ etl.Witness = (*Sink)(nil)
+
+	_ etl.Declarer = (*Sink)(nil)
 )
 
 // New returns a sink for the tables of cat, which stays the caller's to close

@@ -34,10 +34,12 @@ type work struct {
 	recast  []recast
 	data    []iceberg.DataFile
 	deletes []iceberg.DataFile
+	found   map[*dataFile]bits // rows whose key the load has, for a difference
 	memory  *orderBook
-	staged  []string // files written that are in no snapshot yet
-	marked  bool     // what takes rows out of data files is written
-	ready   bool     // the rows are written
+	sheet   *stageSheet // of a file that is staged
+	staged  []string    // files written that are in no snapshot yet
+	marked  bool        // what takes rows out of data files is written
+	ready   bool        // the rows are written
 }
 
 func newWork(ctx context.Context, s *Sink, tbl *table.Table, past history, target etl.Target, load etl.Load) (*work, error) {
@@ -57,7 +59,7 @@ func newWork(ctx context.Context, s *Sink, tbl *table.Table, past history, targe
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", target.Name, err)
 	}
-	if w.list.equal > 0 && load.Kind != etl.Full {
+	if w.list.equal > 0 && !w.swaps() {
 		return nil, terminal(fmt.Errorf("table %s has %d equality-delete files, which another writer made; compact them away first", target.Name, w.list.equal))
 	}
 	fields := make([]arrow.Field, len(target.Columns))
@@ -86,9 +88,9 @@ func (w *work) run(ctx context.Context, changes *etl.Changes) (*table.Table, err
 	}
 	own := w.tbl.Metadata().Version() > 2
 	switch {
-	case w.load.Kind == etl.Full && own:
+	case w.swaps() && own:
 		return w.commitSwapOwn(ctx)
-	case w.load.Kind == etl.Full:
+	case w.swaps():
 		return w.commitSwap(ctx)
 	case own, len(w.recast) > 0:
 		return w.commitOwn(ctx)
@@ -111,11 +113,11 @@ func (w *work) rowsBefore(ctx context.Context) (int64, error) {
 }
 
 // adopt takes over what an attempt has written that lost against another writer.
-// A full load does not look at the table, so its files stay good unless the
-// table's shape has changed.
+// A full load that replaces the table does not look at it, so its files stay good
+// unless the table's shape has changed.
 func (w *work) adopt(lost *work) bool {
 	was, is := lost.tbl.Metadata(), w.tbl.Metadata()
-	if w.load.Kind != etl.Full || len(lost.memory.fresh) > 0 || was.TableUUID() != is.TableUUID() ||
+	if !w.swaps() || len(lost.memory.fresh) > 0 || was.TableUUID() != is.TableUUID() ||
 		was.CurrentSchema().ID != is.CurrentSchema().ID || was.DefaultPartitionSpec() != is.DefaultPartitionSpec() {
 		return false
 	}
@@ -127,7 +129,7 @@ func (w *work) adopt(lost *work) bool {
 // removed, independently of the fates of the rows read.
 func (w *work) account() error {
 	after := int64(0)
-	if w.load.Kind != etl.Full {
+	if !w.swaps() {
 		after = w.counts.RowsBefore
 	}
 	for _, df := range w.data {
@@ -135,7 +137,7 @@ func (w *work) account() error {
 	}
 	after -= w.gone
 	w.counts.RowsAfter = after
-	if err := w.counts.Check(w.load.Kind); err != nil {
+	if err := w.load.Check(w.counts); err != nil {
 		return fmt.Errorf("table %s: %w", w.target.Name, err)
 	}
 	return nil
@@ -154,6 +156,9 @@ func (w *work) writeRows(ctx context.Context, changes *etl.Changes) error {
 	}
 	rows.end()
 	if cause == nil { // while the last data files are being finished
+		if err := w.removeAbsent(ctx); err != nil {
+			return err
+		}
 		if err := w.writeRemoved(ctx); err != nil {
 			return err
 		}
@@ -204,7 +209,7 @@ func (w *work) settle(ctx context.Context, changes *etl.Changes, rows *rowWriter
 func (w *work) settlePart(ctx context.Context, part *etl.Part, rows *rowWriter) error {
 	var committed etl.Committed
 	var matches []*match
-	if w.load.Kind != etl.Full && part.Len() > 0 {
+	if !w.swaps() && part.Len() > 0 {
 		p, err := w.locator(part)
 		if err != nil {
 			return err
@@ -224,17 +229,26 @@ func (w *work) settlePart(ctx context.Context, part *etl.Part, rows *rowWriter) 
 	if err != nil {
 		return err
 	}
-	removed := make(chan error, 1)
-	go func() { removed <- w.remove(ctx, part, matches, res) }()
 	rows.expect(res.Expected())
-	err = w.writeBatches(ctx, res, rows)
-	if rerr := <-removed; err == nil {
-		err = rerr
+	if part.Compares() { // which rows go shows when they have been compared
+		if err = w.writeBatches(ctx, res, rows); err == nil {
+			w.compared(matches, res)
+		}
+	} else {
+		removed := make(chan error, 1)
+		go func() { removed <- w.remove(ctx, part, matches, res) }()
+		err = w.writeBatches(ctx, res, rows)
+		if rerr := <-removed; err == nil {
+			err = rerr
+		}
 	}
 	if err != nil {
 		return err
 	}
-	w.count(res.Counts())
+	w.counts.Add(res.Counts())
+	if w.sheet != nil {
+		return w.sheet.add(ctx, part, res.Sheet())
+	}
 	return w.memory.remember(ctx, part, res.Memory())
 }
 
@@ -284,19 +298,6 @@ func (w *work) takeRemoved(matches []*match, res *etl.Resolution) {
 			w.removed[m.file] = append(w.removed[m.file], m.positions...)
 		}
 	}
-}
-
-func (w *work) count(c etl.Counts) {
-	w.counts.Read += c.Read
-	w.counts.Inserted += c.Inserted
-	w.counts.Updated += c.Updated
-	w.counts.Deleted += c.Deleted
-	w.counts.Unchanged += c.Unchanged
-	w.counts.Superseded += c.Superseded
-	w.counts.Filtered += c.Filtered
-	w.counts.Quarantined += c.Quarantined
-	w.counts.RemovedByFilter += c.RemovedByFilter
-	w.counts.RemovedAsOldKey += c.RemovedAsOldKey
 }
 
 // discard removes the files of an attempt that is known not to be committed.

@@ -126,5 +126,18 @@ func Open(_ context.Context, cfg Config) (*Sink, error) {
 	})
 	return &Sink{Check: awslake.CheckNames, Sink: catalogsink.New(cat, catalogsink.Options{
 		Logger: cfg.Logger, Attempts: cfg.Attempts, Workers: cfg.Workers, SideLocation: cfg.SideLocation, Closer: cat,
+		Declared: cfg.declared(warehouse),
 	})}, nil
+}
+
+// declared says where other engines find the tables.
+func (c Config) declared(warehouse string) etl.Declaration {
+	props := c.storage().Declared()
+	props["glue.skip-archive"] = strconv.FormatBool(!c.KeepArchive)
+	if c.CatalogID != "" {
+		props["glue.id"] = c.CatalogID
+	}
+	return etl.Declaration{Kind: "iceberg", Options: map[string]any{
+		"catalog": "tidemark", "type": "glue", "uri": "", "warehouse": warehouse, "side": c.SideLocation, "properties": props,
+	}}
 }

@@ -149,6 +149,7 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	cat := awslake.NewCatalog(inner, aws, props, hooks)
 	sink := &Sink{Sink: catalogsink.New(cat, catalogsink.Options{
 		Logger: cfg.Logger, Attempts: cfg.Attempts, Workers: cfg.Workers, SideLocation: cfg.SideLocation, Closer: cat,
+		Declared: cfg.declared(),
 	})}
 	if cfg.LowerCase {
 		sink.Check = awslake.CheckNames

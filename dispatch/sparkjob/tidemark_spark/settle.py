@@ -1,0 +1,183 @@
+"""Settles the changes of a load key by key: which of them each key of the table
+must hold. Rows come sorted, so that nothing but the key at hand is in memory.
+
+The rules are those of the engine in Go (fold.go, replay.go): changes are taken
+in position order; W is the greatest order known for a key; a change below W is
+superseded, one without an order wins and leaves W as it is."""
+
+from __future__ import annotations
+
+import array
+import dataclasses
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from .cells import UNSUPPLIED, Cells, complete, from_table, pack, unpack
+
+# What a row is. Kinds below COMMITTED are changes.
+UPSERT, DELETE, MOVE, BAD, COMMITTED, REMEMBERED = range(1, 7)
+
+# Rows to settle: key and order as bytes (rowkey), file and row number, the packed
+# cells of an upsert, and the key that the row gives up where keys cross.
+CHANGES = pa.schema([
+    ("ek", pa.binary()), ("kind", pa.int8()), ("f", pa.int32()), ("n", pa.int64()),
+    ("eo", pa.binary()), ("cells", pa.binary()), ("old", pa.binary()),
+])
+
+# What becomes of a key: kind is what won (0: nothing, BAD: the table is at fault),
+# there whether the table has its row. keep and drop are the orders to remember if
+# the winner stays in the table and if it does not; gaps are the columns (as
+# uint16) that the committed row of src supplies.
+VERDICTS = pa.schema([
+    ("ek", pa.binary()), ("kind", pa.int8()), ("there", pa.bool_()), ("f", pa.int32()), ("n", pa.int64()),
+    ("cells", pa.binary()), ("keep", pa.binary()), ("drop", pa.binary()), ("src", pa.binary()), ("gaps", pa.binary()),
+])
+
+_BATCH = 8192
+
+
+@dataclasses.dataclass(slots=True)
+class Row:
+    """The row that a key holds during the fold: cells by column where a change
+    supplies them, its place, and the committed row that supplies the others."""
+
+    cells: Cells
+    src: bytes | None
+    place: tuple[int, int] = (0, 0)
+
+
+@dataclasses.dataclass(slots=True)
+class Key:
+    """What is known of a key."""
+
+    there: bool = False
+    order: bytes | None = None
+    memory: bytes | None = None
+    kind: int = 0
+    f: int = 0
+    n: int = 0
+    cells: bytes | Row | None = None  # packed; a Row where rows may be partial
+    ordered: bool = False
+    twice: bool = False
+
+    def wins(self, order: bytes | None) -> bool:
+        if order is None:
+            return True
+        if self.order is not None and order < self.order:
+            return False
+        self.order = order
+        return True
+
+
+class Fold:
+    """Takes rows in order and gives verdicts. columns is how many the files have,
+    partial whether rows may leave some of them unsupplied."""
+
+    def __init__(self, columns: int, partial: bool):
+        self.columns, self.partial = columns, partial
+
+    def take(self, k: Key, kind: int, f: int, n: int, eo, cells, ek: bytes, base: Row | None = None) -> None:
+        """Takes one row for its key. base is the row of the old key, where there
+        is one and rows may be partial."""
+        if kind >= COMMITTED:
+            self.know(k, kind, eo)
+            return
+        if not k.wins(eo):
+            return
+        if self.partial and kind == UPSERT:
+            cells = self.complete(unpack(cells), base or self.below(k, ek), (f, n))
+        k.kind, k.f, k.n, k.cells, k.ordered = kind, f, n, cells if kind == UPSERT else None, eo is not None
+
+    def know(self, k: Key, kind: int, eo) -> None:
+        if kind == REMEMBERED:
+            k.memory, k.order = eo, eo or None
+            return
+        k.twice = k.there
+        k.there, k.order = True, eo
+
+    def below(self, k: Key, ek: bytes) -> Row:
+        """What stands under a key."""
+        if k.kind == UPSERT:
+            return k.cells
+        return Row([], ek if k.kind == 0 and k.there else None)
+
+    def complete(self, cells: Cells, base: Row, place: tuple[int, int]) -> Row:
+        """A row with the cells of base where it does not supply its own."""
+        if base.cells:
+            cells = complete(cells, base.cells, base.place, self.columns)
+        elif base.src is None:
+            cells = [None if c is UNSUPPLIED and i < self.columns else c for i, c in enumerate(cells)]
+        return Row(cells, base.src if self.gaps(cells) else None, place)
+
+    def gaps(self, cells: Cells) -> array.array:
+        """The columns that are not supplied."""
+        return array.array("H", [i for i, c in enumerate(cells[: self.columns]) if c is UNSUPPLIED])
+
+    def verdict(self, ek: bytes, k: Key) -> tuple | None:
+        """The verdict on a key, None where there is nothing to do."""
+        if k.twice:
+            return ek, BAD, True, None, None, None, None, None, None, None
+        if k.kind == 0:
+            return None if k.memory is None else (ek, 0, k.there, None, None, None, k.memory, k.memory, None, None)
+        keep, cells, src, gaps = k.order, k.cells, None, None
+        if k.kind == UPSERT:
+            if k.ordered:
+                keep = None  # the row shows it
+            elif keep is None and self.partial:
+                keep = b""  # the row may show one that it has from below
+            if self.partial:
+                src, gaps = cells.src, self.gaps(cells.cells).tobytes() or None
+                cells = pack(from_table(cells.cells, self.columns))
+        return ek, k.kind, k.there, k.f, k.n, cells, keep, k.order, src, gaps
+
+    def sorted_by_key(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Settles rows that are sorted by key, then by kind (what is known before
+        changes) and position."""
+        out: list[tuple] = []
+        at: bytes | None = None
+        k = Key()
+        for batch in batches:
+            for ek, kind, f, n, eo, cells, _ in _rows(batch):
+                if ek != at:
+                    if at is not None:
+                        out.append(self.verdict(at, k))
+                    at, k = ek, Key()
+                self.take(k, kind, f, n, eo, cells, ek)
+            if len(out) >= _BATCH:
+                yield _verdicts(out)
+                out = []
+        if at is not None:
+            out.append(self.verdict(at, k))
+        yield _verdicts(out)
+
+    def crossing(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Settles rows sorted by kind (what is known before changes) and position,
+        of all keys, as rows may take values from the row of another key."""
+        keys: dict[bytes, Key] = {}
+        for batch in batches:
+            for ek, kind, f, n, eo, cells, old in _rows(batch):
+                k = keys.setdefault(ek, Key())
+                base = None
+                if old is not None:
+                    o = keys.setdefault(old, Key())
+                    base = self.below(o, old)
+                    self.take(o, MOVE, f, n, eo, None, old)
+                self.take(k, kind, f, n, eo, cells, ek, base)
+        out = []
+        for ek, k in keys.items():
+            out.append(self.verdict(ek, k))
+            if len(out) >= _BATCH:
+                yield _verdicts(out)
+                out = []
+        yield _verdicts(out)
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[tuple]:
+    return zip(*(batch.column(name).to_pylist() for name in CHANGES.names))
+
+
+def _verdicts(rows: list[tuple | None]) -> pa.RecordBatch:
+    rows = [r for r in rows if r is not None]
+    columns = list(zip(*rows)) or [()] * len(VERDICTS)
+    return pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, VERDICTS)], VERDICTS)
