@@ -8,7 +8,7 @@ KILLS   ?= 200
 MAINTENANCE ?= 60
 MAINTENANCE_LOADS ?= 240
 
-.PHONY: all build test vet lint race fuzz torture kill maintenance interop integration chicago lambda deploy-check bench-peers bench-memory
+.PHONY: all build test vet lint race fuzz torture kill stagekill maintenance spark differential interop integration chicago lambda deploy-check bench-peers bench-memory
 
 all: build test lint
 
@@ -21,6 +21,7 @@ test:
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags interop ./interop/
+	$(GO) vet -tags spark ./dispatch/... ./internal/differential ./examples/spark
 	$(GO) vet -tags integration ./integration/
 
 lint: $(LINT) vet
@@ -51,6 +52,26 @@ torture:
 # copy-on-write and format version 3.
 kill:
 	$(GO) test -C internal/killtest -count=1 -timeout 30m -args -kills $(KILLS)
+
+# A full load of STAGEFILES files, staged by several processes of which STAGEKILLS
+# are killed, while a reader looks all the time.
+STAGEKILLS ?= 50
+STAGEFILES ?= 200
+stagekill:
+	$(GO) test -C internal/killtest -count=1 -timeout 30m -run TestStagedKill -args -stagekills $(STAGEKILLS) -stagefiles $(STAGEFILES)
+
+# The Spark job on real Spark, which it installs (Java 17 and Python 3.11 or later).
+spark:
+	bash interop/setup.sh
+	bash dispatch/sparkjob/setup.sh
+	$(GO) test -tags spark -count=1 -timeout 20m ./dispatch/sparkjob/... ./dispatch/sparkdispatch/... ./examples/spark/...
+
+# The same histories in process and on Spark.
+DIFFERENTIAL ?= 50
+differential:
+	bash interop/setup.sh
+	bash dispatch/sparkjob/setup.sh
+	$(GO) test -C internal/differential -tags spark -count=1 -timeout 60m -args -seeds $(DIFFERENTIAL)
 
 # A writer, maintenance and readers side by side for MAINTENANCE seconds.
 maintenance:
