@@ -15,6 +15,8 @@ type Config struct {
 	Sink    Sink
 	// Layout says which table a file belongs to.
 	Layout Layout
+	// Quarantine keeps the bad rows of tables that have a budget for them.
+	Quarantine Quarantine
 	// Format reads the files of tables that name none themselves.
 	Format Format
 	// Tables are the tables to keep. Files of others are set aside.
@@ -161,6 +163,9 @@ func (c Config) validate() error {
 		}
 		if t.Format == nil {
 			p.add("table %s: no format, neither its own nor Config.Format", printable(t.Name))
+		}
+		if t.BadRows.tolerant() && c.Quarantine == nil {
+			p.add("table %s: there is a budget for bad rows, but no Config.Quarantine", printable(t.Name))
 		}
 		fold := strings.ToLower(t.Name)
 		if other, dup := seen[fold]; dup {

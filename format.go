@@ -88,6 +88,11 @@ type ScanRequest struct {
 	// file counted from 1 without a header. It is called with rising numbers.
 	// Values of other records are not looked at, so they cannot be bad.
 	Select func(row int64) bool
+	// Tolerant asks for bad records beside the good ones: a record that is bad does
+	// not end the scan but comes in [Rows.Bad], and counts like any other. Whatever
+	// makes it uncertain where records begin and end still is an error, as is what
+	// is wrong with the file as a whole.
+	Tolerant bool
 	// ChunkBytes is about how long the chunks of a [ChunkedFormat] should be;
 	// zero leaves it to the format.
 	ChunkBytes int
@@ -115,4 +120,39 @@ type Rows struct {
 	// (they are null in Record): nil where there are none, else nil for columns
 	// without such values.
 	Unsupplied [][]bool
+	// Bad are records that Record leaves out, in a scan that is tolerant. They lie
+	// between those of the batch before and of the one after. A batch may have
+	// nothing else: Record then has no rows.
+	Bad []BadRecord
+}
+
+// BadRecord is a bad record of a tolerant scan.
+type BadRecord struct {
+	// Number is the record's in the file, counted from 1; Err is the error that
+	// the scan would have ended with.
+	Number int64
+	Err    *RowError
+}
+
+// RawFormat is an optional ability of a [Format]: the bytes of single records can
+// be had, so that bad ones can be set aside and handed in again.
+type RawFormat interface {
+	Format
+	// Raw yields the records of the file that req.Select says, in order. What is
+	// wrong with their values does not matter. A format whose records are not text
+	// yields them as JSON objects of the columns that req wants.
+	Raw(ctx context.Context, in Input, req ScanRequest) iter.Seq2[RawRecord, error]
+	// Mended returns the format of a file that consists of the head of a record
+	// and of the mended record.
+	Mended() Format
+}
+
+// RawRecord is a record as it stands in its file.
+type RawRecord struct {
+	Number int64
+	// Head is what a file must begin with so that the record can be read by
+	// itself, as a header with column names.
+	Head []byte
+	// Data are the record's bytes, without the end of its line.
+	Data []byte
 }

@@ -223,8 +223,8 @@ func (r *Runner) jobApplied(ctx context.Context, t *Table, fence int64, st State
 		return err
 	}
 	rep.Loads = append(rep.Loads, done)
-	if reconciled && !load.Difference {
-		if err := receipt.Counts.Check(load.Kind); err != nil {
+	if reconciled {
+		if err := load.Check(receipt.Counts); err != nil {
 			return r.pauseAfter(ctx, t, load, fmt.Errorf("result of job %s: %w", job.ID, err))
 		}
 	}

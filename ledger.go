@@ -188,13 +188,14 @@ type EntryKind string
 
 // The kinds of history entries.
 const (
-	EntryApplied  EntryKind = "applied"  // a load was committed
-	EntryFailed   EntryKind = "failed"   // a load failed and the table was paused
-	EntryOpened   EntryKind = "opened"   // a full load was opened
-	EntryOperator EntryKind = "operator" // an operator's verb
-	EntrySetAside EntryKind = "set_aside"
-	EntryRebuilt  EntryKind = "rebuilt" // the state was rebuilt from the table
-	EntryJob      EntryKind = "job"     // a job was submitted, ended or handed over
+	EntryApplied     EntryKind = "applied"  // a load was committed
+	EntryFailed      EntryKind = "failed"   // a load failed and the table was paused
+	EntryOpened      EntryKind = "opened"   // a full load was opened
+	EntryOperator    EntryKind = "operator" // an operator's verb
+	EntrySetAside    EntryKind = "set_aside"
+	EntryQuarantined EntryKind = "quarantined" // rows of a load were set aside
+	EntryRebuilt     EntryKind = "rebuilt"     // the state was rebuilt from the table
+	EntryJob         EntryKind = "job"         // a job was submitted, ended or handed over
 )
 
 // Entry is one line of a table's history.

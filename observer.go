@@ -15,6 +15,9 @@ type Observer struct {
 	// LoadFailed is called when an attempt at a load did not go through.
 	// retryIn is how long until the next attempt; negative if there is none.
 	LoadFailed func(l Load, err error, attempt int, retryIn time.Duration)
+	// Quarantined is called after LoadApplied for a load of which rows were set
+	// aside in this process. The rows come without their bytes.
+	Quarantined func(l Load, rows []BadRow)
 	// Paused is called when a table is paused.
 	Paused func(table string, d Diagnosis)
 	// Staged is called for each file of a staged load that this process has staged,

@@ -276,6 +276,9 @@ func (v *view) applied(l Load, receipt Receipt, took time.Duration) {
 	e := v.log(EntryApplied, "%s load of %d files", l.Kind, len(l.Files))
 	v.names(e, l)
 	e.LastFile, e.Receipt, e.Took = last, &receipt, took
+	if n := receipt.Counts.Quarantined; n > 0 {
+		v.names(v.log(EntryQuarantined, "%d bad rows of %d set aside", n, receipt.Counts.Read), l)
+	}
 	v.state.Pace = v.state.Pace.learnt(l, receipt, took)
 	v.ended()
 	if l.Staged {

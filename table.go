@@ -51,6 +51,9 @@ type Table struct {
 	Transforms []Transformer
 	// Checks judge each load before it is committed.
 	Checks []TableCheck
+	// BadRows is how many bad rows of a load are set aside in [Config.Quarantine]
+	// instead of failing it. A row set aside is as if it were not there.
+	BadRows ErrorBudget
 	// Partition and Sort are used when the table is created.
 	Partition []PartitionField
 	Sort      []string

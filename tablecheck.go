@@ -80,6 +80,7 @@ func (t Table) Validate() error {
 	}
 	t.Completion.check(&p)
 	t.Staging.check(&p)
+	t.BadRows.check(&p)
 	t.Maintenance.check(&p)
 	if len(p.errs) == 0 {
 		target, err := t.withDefaults().Target()

@@ -108,6 +108,9 @@ func NewManifest(job etl.Job) (Manifest, error) {
 
 func tableOf(job etl.Job) (ManifestTable, error) {
 	t := job.Table
+	if len(t.Checks) > 0 {
+		return ManifestTable{}, undeclared(errors.New("the table has checks, which run in Go only"))
+	}
 	m := ManifestTable{
 		Name: t.Name, Columns: columns(t.Columns), Key: t.Key, OrderBy: t.OrderBy, OldKey: t.OldKey,
 		OpColumn: t.Op.Column, OpCodes: map[string]string{}, AllowEmpty: t.AllowEmpty, Sort: t.Sort,

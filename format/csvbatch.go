@@ -29,7 +29,7 @@ type block struct {
 
 func (s *csvScan) blockIsFull() bool {
 	b := &s.block
-	return b.rows == blockRows || len(s.numbers) == s.limit || s.split.pos-b.base >= blockBytes || s.taken >= batchBytes
+	return b.rows == blockRows || len(s.numbers) == s.limit || len(s.bad.records) >= batchRows || s.split.pos-b.base >= blockBytes || s.taken >= batchBytes
 }
 
 // add cuts the current record.
@@ -45,7 +45,7 @@ func (s *csvScan) add() error {
 		n = s.cutPlain()
 	}
 	if n != s.width {
-		return s.bad(s.row, "", fmt.Sprintf("has %d fields, expected %d", n, s.width))
+		return s.wrong(s.row, "", fmt.Sprintf("has %d fields, expected %d", n, s.width))
 	}
 	if len(s.split.line) > s.csv.MaxFieldBytes {
 		if err := s.checkFieldLengths(); err != nil {
@@ -112,7 +112,7 @@ func (s *csvScan) checkFieldLengths() error {
 	s.split.fieldsUpTo(s.width)
 	for _, f := range s.split.fields {
 		if f.end-f.start > s.csv.MaxFieldBytes {
-			return s.bad(s.row, "", fmt.Sprintf("field is longer than %d bytes", s.csv.MaxFieldBytes))
+			return s.wrong(s.row, "", fmt.Sprintf("field is longer than %d bytes", s.csv.MaxFieldBytes))
 		}
 	}
 	return nil
@@ -183,14 +183,29 @@ func (s *csvScan) convert() error {
 		if s.columns[i].at < 0 {
 			s.absent(i, first, spans)
 		}
-		if n, rule := s.columns[i].builder.AppendAll(text, spans); rule != "" {
-			bad = s.bad(s.numbers[first+n], s.req.Columns[i].Name, rule)
+		n, rule := s.columns[i].builder.AppendAll(text, spans)
+		if rule != "" && s.req.Tolerant {
+			s.pass(i, first, n, text, spans, rule)
+		} else if rule != "" {
+			bad = s.wrong(s.numbers[first+n], s.req.Columns[i].Name, rule)
 			b.rows = n
 		}
 	}
 	s.numbers = s.numbers[:first+b.rows]
 	b.rows = 0
 	return bad
+}
+
+// pass goes on with a column after a bad value at spans[n]: it becomes null, and its
+// record is left out of the batch.
+func (s *csvScan) pass(i, first, n int, text []byte, spans []textconv.Span, rule string) {
+	for rule != "" {
+		s.bad.drop(first+n, s.wrong(s.numbers[first+n], s.req.Columns[i].Name, rule))
+		s.columns[i].builder.AppendNull()
+		var more int
+		more, rule = s.columns[i].builder.AppendAll(text, spans[n+1:])
+		n += 1 + more
+	}
 }
 
 // absent fills in a column that the file does not have.
@@ -219,7 +234,7 @@ func (s *csvScan) markAt(i, row int) {
 // flush yields the batch, if it has rows.
 func (s *csvScan) flush(yield func(etl.Rows, error) bool) bool {
 	n := len(s.numbers)
-	if n == 0 {
+	if n == 0 && len(s.bad.records) == 0 {
 		return true
 	}
 	s.given += n
@@ -247,6 +262,10 @@ func (s *csvScan) flush(yield func(etl.Rows, error) bool) bool {
 		a.Release()
 	}
 	s.numbers, s.unsupplied, s.taken = nil, nil, 0
-	defer rows.Record.Release()
+	defer func() { rows.Record.Release() }()
+	if err := s.bad.leave(&rows); err != nil {
+		yield(etl.Rows{}, err)
+		return false
+	}
 	return yield(rows, nil)
 }

@@ -37,11 +37,13 @@ type csvScan struct {
 	width   int   // fields of a record
 	need    int   // fields up to the last one wanted
 	row     int64
+	head    []byte // the header, if there is one
 
 	// of the batch: the records' numbers, what is not supplied, bytes of text
 	numbers    []int64
 	unsupplied [][]bool
 	taken      int
+	bad        badRows
 	usual      int // records of the last batches
 	limit      int // records of a batch, batchRows at most
 	given      int // records of the chunk, given out
@@ -111,6 +113,9 @@ func (s *csvScan) begin(names []string) error {
 			return err
 		}
 	}
+	if !declared {
+		s.head = s.csv.headOf(names)
+	}
 	s.width = len(names)
 	s.split.skipBlank = s.width > 1
 	for i, col := range s.req.Columns {
@@ -120,14 +125,14 @@ func (s *csvScan) begin(names []string) error {
 		}
 		switch {
 		case at >= 0 && slices.Contains(names[at+1:], col.Name):
-			return s.bad(0, col.Name, "column is in the header twice")
+			return s.wrong(0, col.Name, "column is in the header twice")
 		case at >= 0:
 		case col.Optional, declared && s.req.Kind == etl.Full:
 			at = absentNull
 		case declared:
 			at = absentUnsupplied
 		default:
-			return s.bad(0, col.Name, "column is missing")
+			return s.wrong(0, col.Name, "column is missing")
 		}
 		s.columns[i].at = at
 		s.need = max(s.need, at+1)
@@ -178,7 +183,7 @@ func (s *csvScan) run(yield func(etl.Rows, error) bool) {
 			if s.req.Select != nil && !s.req.Select(s.row) {
 				continue
 			}
-			err = s.add()
+			err = s.endures(s.add())
 		}
 		if err != nil || !ok {
 			s.end(yield, err)
@@ -191,7 +196,7 @@ func (s *csvScan) run(yield func(etl.Rows, error) bool) {
 			s.end(yield, err)
 			return
 		}
-		if (len(s.numbers) == s.limit || s.taken >= batchBytes) && !s.flush(yield) {
+		if (len(s.numbers) == s.limit || s.taken >= batchBytes || len(s.bad.records) >= batchRows) && !s.flush(yield) {
 			return
 		}
 	}
@@ -210,13 +215,22 @@ func (s *csvScan) end(yield func(etl.Rows, error) bool, err error) {
 	}
 }
 
+// endures takes note of a bad record in place of its error, where the scan is tolerant.
+func (s *csvScan) endures(err error) error {
+	if row, ok := err.(*etl.RowError); ok && s.req.Tolerant {
+		s.bad.add(row)
+		return nil
+	}
+	return err
+}
+
 func (s *csvScan) close() {
 	if s.text != nil {
 		s.text.Close()
 	}
 }
 
-func (s *csvScan) bad(row int64, column, rule string) error {
+func (s *csvScan) wrong(row int64, column, rule string) error {
 	return &etl.RowError{File: s.req.Location, Row: row, Column: column, Rule: rule}
 }
 
@@ -229,9 +243,9 @@ func (s *csvScan) failed(err error) error {
 	case errors.As(err, &row):
 		return err
 	case errors.As(err, &file):
-		return s.bad(0, "", string(file))
+		return s.wrong(0, "", string(file))
 	case errors.As(err, &record):
-		return s.bad(s.row+1, "", string(record))
+		return s.wrong(s.row+1, "", string(record))
 	}
 	return &etl.FileError{File: s.req.Location, Err: err}
 }

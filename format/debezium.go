@@ -73,8 +73,7 @@ func (d Debezium) Partial(kind etl.LoadKind) bool {
 // Scan implements [etl.Format].
 func (d Debezium) Scan(ctx context.Context, in etl.Input, req etl.ScanRequest) iter.Seq2[etl.Rows, error] {
 	return func(yield func(etl.Rows, error) bool) {
-		lines := JSONLines{Missing: d.Missing, MaxRowBytes: d.MaxRowBytes, MaxDecompressedBytes: d.MaxDecompressedBytes, MaxRatio: d.MaxRatio}
-		s, err := newJSONScan(lines, req)
+		s, err := newJSONScan(d.lines(), req)
 		if err != nil {
 			yield(etl.Rows{}, configError(err))
 			return
@@ -83,6 +82,10 @@ func (d Debezium) Scan(ctx context.Context, in etl.Input, req etl.ScanRequest) i
 		s.members, s.blank = e.members, e.blank
 		s.scan(ctx, in, yield)
 	}
+}
+
+func (d Debezium) lines() JSONLines {
+	return JSONLines{Missing: d.Missing, MaxRowBytes: d.MaxRowBytes, MaxDecompressedBytes: d.MaxDecompressedBytes, MaxRatio: d.MaxRatio}
 }
 
 // eventScan reads the envelopes.
@@ -185,28 +188,28 @@ func (e *eventScan) member(name []byte, v jsonValue) bool {
 // members appends the wanted columns of an event.
 func (e *eventScan) members(line []byte) error {
 	if rule := e.open(line); rule != "" {
-		return e.bad("", rule)
+		return e.wrong("", rule)
 	}
 	ev := &e.event
 	row := ev.after
 	switch string(ev.op) {
 	case "c", "r", "u":
 		if row == nil {
-			return e.bad("", "change event has no row after the change")
+			return e.wrong("", "change event has no row after the change")
 		}
 	case "d":
 		if row = ev.before; row == nil {
-			return e.bad("", "delete event has no row before the change")
+			return e.wrong("", "delete event has no row before the change")
 		}
 	case "t":
-		return e.bad("", "truncate events are not supported")
+		return e.wrong("", "truncate events are not supported")
 	case "":
-		return e.bad("", "not a change event: it has no operation")
+		return e.wrong("", "not a change event: it has no operation")
 	default:
-		return e.bad("", "unknown operation")
+		return e.wrong("", "unknown operation")
 	}
 	if err := e.types.learn(ev.schema); err != nil {
-		return e.bad("", "schema of the event is not one of Kafka Connect")
+		return e.wrong("", "schema of the event is not one of Kafka Connect")
 	}
 	if err := e.own(e.opAt, ev.op); err != nil {
 		return err
@@ -233,7 +236,7 @@ func (e *eventScan) own(i int, text []byte) error {
 	}
 	e.columns[i].seen = e.jsonScan.row
 	if rule := e.columns[i].builder.Append(text); rule != "" {
-		return e.bad(e.req.Columns[i].Name, rule)
+		return e.wrong(e.req.Columns[i].Name, rule)
 	}
 	return nil
 }
@@ -263,10 +266,10 @@ func (e *eventScan) block(part []byte, wanted map[string]int, typed bool) error 
 		return rule == ""
 	})
 	if rule != "" {
-		return e.bad(column, rule)
+		return e.wrong(column, rule)
 	}
 	if bad != "" {
-		return e.bad("", bad)
+		return e.wrong("", bad)
 	}
 	return nil
 }

@@ -98,6 +98,7 @@ type jsonScan struct {
 	numbers    []int64
 	unsupplied [][]bool
 	taken      int
+	bad        badRows
 	parser     jsonParser
 
 	// members reads the wanted columns of a line; blank says of which lines are
@@ -158,7 +159,7 @@ func (s *jsonScan) run(ctx context.Context, r io.Reader, yield func(etl.Rows, er
 		if s.req.Select != nil && !s.req.Select(s.row) {
 			continue
 		}
-		if err := s.record(line); err != nil {
+		if err := s.endures(s.record(line)); err != nil {
 			return err
 		}
 		if len(s.numbers) == batchRows || s.taken >= batchBytes {
@@ -211,10 +212,10 @@ func (s *jsonScan) object(line []byte) error {
 		return rule == ""
 	})
 	if rule != "" {
-		return s.bad(column, rule)
+		return s.wrong(column, rule)
 	}
 	if bad != "" {
-		return s.bad("", bad)
+		return s.wrong("", bad)
 	}
 	return nil
 }
@@ -237,7 +238,7 @@ func (s *jsonScan) missing(i int) error {
 	switch {
 	case s.req.Columns[i].Optional, s.format.Missing == MissingIsNull:
 	case s.format.Missing == MissingIsBad:
-		return s.bad(s.req.Columns[i].Name, "column is missing")
+		return s.wrong(s.req.Columns[i].Name, "column is missing")
 	case s.req.Kind != etl.Full:
 		s.unsupply(i)
 	}
@@ -278,11 +279,32 @@ func (s *jsonScan) flush(yield func(etl.Rows, error) bool) bool {
 		a.Release()
 	}
 	s.numbers, s.unsupplied, s.taken = nil, nil, 0
-	defer rows.Record.Release()
+	defer func() { rows.Record.Release() }()
+	if err := s.bad.leave(&rows); err != nil {
+		yield(etl.Rows{}, err)
+		return false
+	}
 	return yield(rows, nil)
 }
 
-func (s *jsonScan) bad(column, rule string) error {
+// endures takes note of a bad record in place of its error, where the scan is
+// tolerant. Columns that it had no value for get a null, and flush leaves it out.
+func (s *jsonScan) endures(err error) error {
+	row, ok := err.(*etl.RowError)
+	if !ok || !s.req.Tolerant {
+		return err
+	}
+	for i := range s.columns {
+		if s.columns[i].builder.Len() == len(s.numbers) {
+			s.columns[i].builder.AppendNull()
+		}
+	}
+	s.bad.drop(len(s.numbers), row)
+	s.numbers = append(s.numbers, s.row)
+	return nil
+}
+
+func (s *jsonScan) wrong(column, rule string) error {
 	return &etl.RowError{File: s.req.Location, Row: s.row, Column: column, Rule: rule}
 }
 

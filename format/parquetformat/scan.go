@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	etl "github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/cells"
 )
 
 const (
@@ -34,6 +35,9 @@ type scan struct {
 	columns []column
 	leaves  []int // the Parquet columns to read, ascending
 	row     int64 // rows of the row groups before the current one
+
+	bad  map[int]*etl.RowError                                            // by row of the batch in the making
+	keep func(numbers []int64, columns []arrow.Array, picked []int) error // instead of converting, if not nil
 }
 
 // column is a wanted column.
@@ -85,7 +89,7 @@ func (s *scan) plan() error {
 		}
 		found[i] = f.ColIndex
 		if s.columns[i].convert = s.format.converter(f.Field.Type, want.Type); s.columns[i].convert == nil || !f.IsLeaf() {
-			return s.bad(0, want.Name, fmt.Sprintf("file has type %v, table wants %v", f.Field.Type, want.Type))
+			return s.wrong(0, want.Name, fmt.Sprintf("file has type %v, table wants %v", f.Field.Type, want.Type))
 		}
 		s.leaves = append(s.leaves, f.ColIndex)
 	}
@@ -108,12 +112,12 @@ func (s *scan) find(want etl.ScanColumn) (found *pqarrow.SchemaField, err error)
 			continue
 		}
 		if found != nil {
-			return nil, s.bad(0, want.Name, "column is in the file twice")
+			return nil, s.wrong(0, want.Name, "column is in the file twice")
 		}
 		found = &all[i]
 	}
 	if found == nil && !want.Optional {
-		return nil, s.bad(0, want.Name, "column is missing")
+		return nil, s.wrong(0, want.Name, "column is missing")
 	}
 	return found, nil
 }
@@ -171,6 +175,9 @@ func (s *scan) group(ctx context.Context, g int, n int64, yield func(etl.Rows, e
 		if rows.Record == nil {
 			continue
 		}
+		if err := s.leave(&rows); err != nil {
+			return false, err
+		}
 		more := yield(rows, nil)
 		rows.Record.Release()
 		if !more {
@@ -189,6 +196,9 @@ func (s *scan) batch(columns []arrow.Array, picked []int, base int64) (rows etl.
 	for i, p := range picked {
 		rows.Numbers[i] = base + int64(p) + 1
 	}
+	if s.keep != nil {
+		return etl.Rows{}, guard(func() error { return s.keep(rows.Numbers, columns, picked) })
+	}
 	err = guard(func() error {
 		arrays := make([]arrow.Array, 0, len(s.columns))
 		defer func() {
@@ -199,8 +209,8 @@ func (s *scan) batch(columns []arrow.Array, picked []int, base int64) (rows etl.
 		for i, c := range s.columns {
 			if c.at < 0 {
 				c.builder.AppendNulls(len(picked))
-			} else if bad, rule := c.convert(columns[c.at], picked, c.builder); rule != "" {
-				return s.bad(rows.Numbers[bad], s.req.Columns[i].Name, rule)
+			} else if err := s.convert(i, columns[c.at], picked, rows.Numbers); err != nil {
+				return err
 			}
 			arrays = append(arrays, c.builder.NewArray())
 		}
@@ -208,6 +218,56 @@ func (s *scan) batch(columns []arrow.Array, picked []int, base int64) (rows etl.
 		return nil
 	})
 	return rows, err
+}
+
+// convert appends the picked values of a column. In a tolerant scan a null takes the
+// place of a bad one, and its record is noted.
+func (s *scan) convert(i int, from arrow.Array, picked []int, numbers []int64) error {
+	c := s.columns[i]
+	for at := 0; at < len(picked); {
+		n, rule := c.convert(from, picked[at:], c.builder)
+		if rule == "" {
+			return nil
+		}
+		at += n
+		err := &etl.RowError{File: s.req.Location, Row: numbers[at], Column: s.req.Columns[i].Name, Rule: rule}
+		if !s.req.Tolerant {
+			return err
+		}
+		c.builder.AppendNull()
+		if s.bad == nil {
+			s.bad = map[int]*etl.RowError{}
+		}
+		if s.bad[at] == nil {
+			s.bad[at] = err
+		}
+		at++
+	}
+	return nil
+}
+
+// leave takes the bad records out of a batch.
+func (s *scan) leave(rows *etl.Rows) error {
+	if len(s.bad) == 0 {
+		return nil
+	}
+	var stay []int
+	var numbers []int64
+	for i, n := range rows.Numbers {
+		if err := s.bad[i]; err != nil {
+			rows.Bad = append(rows.Bad, etl.BadRecord{Number: n, Err: err})
+			continue
+		}
+		stay, numbers = append(stay, i), append(numbers, n)
+	}
+	s.bad = nil
+	rec, err := cells.Take(memory.DefaultAllocator, rows.Record, stay)
+	rows.Record.Release()
+	if err != nil {
+		return err
+	}
+	rows.Record, rows.Numbers = rec, numbers
+	return nil
 }
 
 func (s *scan) close() {
@@ -218,7 +278,7 @@ func (s *scan) close() {
 	}
 }
 
-func (s *scan) bad(row int64, column, rule string) error {
+func (s *scan) wrong(row int64, column, rule string) error {
 	return &etl.RowError{File: s.req.Location, Row: row, Column: column, Rule: rule}
 }
 
@@ -235,7 +295,7 @@ func (s *scan) failed(ctx context.Context, err error) error {
 	case errors.As(err, &row):
 		return err
 	case errors.As(err, &file):
-		return s.bad(0, "", string(file))
+		return s.wrong(0, "", string(file))
 	}
-	return s.bad(0, "", string(corrupt))
+	return s.wrong(0, "", string(corrupt))
 }

@@ -209,7 +209,7 @@ func propertiesOf(target etl.Target) iceberg.Properties {
 		table.PropertyFormatVersion:               "2",
 		table.ParquetCompressionKey:               "zstd",
 		table.ParquetCompressionLevelKey:          "1",
-		table.ParquetPageVersionKey:               "1",
+		table.ParquetPageVersionKey:               "v1",
 		table.MetadataDeleteAfterCommitEnabledKey: "true",
 		table.MetadataPreviousVersionsMaxKey:      "100",
 		table.WriteDeleteModeKey:                  table.WriteModeMergeOnRead,

@@ -47,7 +47,10 @@ func newEncodings(tbl *table.Table, files *iceberg.Schema, sensitive map[string]
 		return e, terminal(fmt.Errorf("property %s: no such codec", table.ParquetCompressionKey))
 	}
 	version := parquet.DataPageV1
-	if props.Get(table.ParquetPageVersionKey, "1") == "2" {
+	// Iceberg's library in Java reads v1 and v2 and refuses the numbers that iceberg-go
+	// writes (2026-11-21).
+	switch strings.ToLower(props.Get(table.ParquetPageVersionKey, "v1")) {
+	case "2", "v2":
 		version = parquet.DataPageV2
 	}
 	number := func(key string, def int) int64 { return int64(max(1, props.GetInt(key, def))) }

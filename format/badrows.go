@@ -1,0 +1,73 @@
+package format
+
+import (
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	etl "github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/internal/cells"
+)
+
+// badRows are the bad records of the batch in the making, in a scan that is
+// tolerant.
+type badRows struct {
+	records []etl.BadRecord
+	rows    map[int]bool // of the batch, which have to go
+}
+
+// add takes note of a record that is not in the batch.
+func (b *badRows) add(err *etl.RowError) {
+	b.records = append(b.records, etl.BadRecord{Number: err.Row, Err: err})
+}
+
+// drop takes note of a record that is a row of the batch. Of several mistakes in
+// one record the first one counts.
+func (b *badRows) drop(row int, err error) {
+	re, ok := err.(*etl.RowError)
+	if !ok || b.rows[row] {
+		return
+	}
+	if b.rows == nil {
+		b.rows = map[int]bool{}
+	}
+	b.rows[row] = true
+	b.add(re)
+}
+
+// leave takes the bad records out of a batch, and starts over.
+func (b *badRows) leave(rows *etl.Rows) error {
+	if len(b.records) == 0 {
+		return nil
+	}
+	slices.SortFunc(b.records, func(x, y etl.BadRecord) int { return int(x.Number - y.Number) })
+	rows.Bad, b.records = b.records, nil
+	if len(b.rows) == 0 {
+		return nil
+	}
+	var stay []int
+	var numbers []int64
+	for i, n := range rows.Numbers {
+		if !b.rows[i] {
+			stay, numbers = append(stay, i), append(numbers, n)
+		}
+	}
+	b.rows = nil
+	rec, err := cells.Take(memory.DefaultAllocator, rows.Record, stay)
+	if err != nil {
+		return err
+	}
+	rows.Record.Release()
+	rows.Record, rows.Numbers = rec, numbers
+	for c, u := range rows.Unsupplied {
+		if u == nil {
+			continue
+		}
+		kept := make([]bool, len(stay))
+		for i, at := range stay {
+			kept[i] = u[at]
+		}
+		rows.Unsupplied[c] = kept
+	}
+	return nil
+}
