@@ -179,7 +179,7 @@ class Staging:
     def _update(self, staged: Staged):
         iceberg, java = self.table.spark._jvm.org.apache.iceberg, self.table.java
         java.refresh()
-        if self.manifest.load.full:
+        if self.manifest.load.swaps:
             update = java.newOverwrite().overwriteByRowFilter(iceberg.expressions.Expressions.alwaysTrue())
             for f in staged.data:
                 update = update.addFile(self._fresh(f))

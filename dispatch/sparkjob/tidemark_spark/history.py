@@ -10,7 +10,7 @@ import json
 import re
 
 from .errors import Refused
-from .manifest import Manifest
+from .manifest import Load, Manifest
 
 PREFIX = "tidemark."
 MAX_FILES = 2000
@@ -125,14 +125,15 @@ def utc(moment: str) -> str:
     return whole.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + part + "Z"
 
 
-def unaccounted(counts: dict, kind: str) -> str | None:
-    """What does not add up (etl.Counts.Check); None if all does."""
+def unaccounted(counts: dict, load: Load) -> str | None:
+    """What does not add up (etl.Load.Check); None if all does."""
     fates = sum(counts[name] for name in _FATES)
     if counts["read"] != fates:
         return f"{counts['read']} rows read, but {fates} accounted for"
     after = counts["inserted"]
-    if kind != "full":
+    if not load.swaps:
         after += counts["rows_before"] - counts["deleted"] - counts["removed_by_filter"] - counts["removed_as_old_key"]
+        after -= counts.get("removed_as_absent", 0)
     if counts["rows_after"] != after:
         return f"the table has {counts['rows_after']} rows after the load, expected {after}"
     return None

@@ -8,7 +8,7 @@ import time
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from . import catalog, changes, committed, errors, history, winners
+from . import catalog, changes, committed, difference, errors, history, winners
 from .commit import Conflict, Staging, Unknown
 from .manifest import Manifest
 from .memory import Memory
@@ -19,8 +19,6 @@ ATTEMPTS = 10
 
 def run(spark: SparkSession, manifest: Manifest) -> dict:
     """Applies the load and returns its receipt. Raises the errors of the job."""
-    if manifest.load.raw.get("difference"):
-        raise errors.Terminal("the job cannot commit a full load as a difference")
     session = catalog.configure(spark, manifest.sink)
     session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "8192")
     attempts = _Attempts(session, manifest)
@@ -118,12 +116,14 @@ class _Attempts:
         manifest = self.manifest
         book = Memory(table, manifest, past)
         won = self._settle(table, past, book)
+        if manifest.load.difference:
+            won = self._hold(difference.compare(table, manifest, past, won))
         counts, removed, orders = self._count(won)
         counts["rows_before"] = _rows_before(table, past)
         staged = staging.write(won, removed > 0)
-        counts["rows_after"] = staged.rows - staged.gone + (0 if manifest.load.full else counts["rows_before"])
-        wrong = history.unaccounted(counts, manifest.load.kind)
-        if wrong or not manifest.load.full and staged.gone != removed:
+        counts["rows_after"] = staged.rows - staged.gone + (0 if manifest.load.swaps else counts["rows_before"])
+        wrong = history.unaccounted(counts, manifest.load)
+        if wrong or not manifest.load.swaps and staged.gone != removed:
             wrong = wrong or f"{staged.gone} rows left the table, expected {removed}"
             raise errors.Terminal(f"table {table.name}: row accounting does not add up: {wrong}")
         memory = book.write(won, orders, staging.paths)
@@ -153,7 +153,7 @@ class _Attempts:
         """The counts, how many rows leave the table, and how many orders are to be
         remembered."""
         n = dict.fromkeys(history.COUNTS, 0)
-        removed = orders = 0
+        removed = orders = absent = 0
         fates = won.groupBy("kind", "there", "kept").agg(F.count("*"), F.count("memory"))
         for kind, there, kept, rows, remembered in fates.collect():
             if kind == BAD:
@@ -169,6 +169,12 @@ class _Attempts:
                 n["deleted" if there else "unchanged"] += rows
             elif kind == MOVE:
                 n["removed_as_old_key"] += rows if there else 0
+            elif kind == difference.SAME:
+                n["unchanged"] += rows
+            elif kind == difference.ABSENT:
+                absent += rows
+        if absent:
+            n["removed_as_absent"] = absent
         n["read"] = self.told.read
         n["superseded"] = self.told.read - sum(n[k] for k in ("inserted", "updated", "deleted", "unchanged", "filtered"))
         return n, removed, orders
@@ -190,7 +196,7 @@ class _Attempts:
 
 
 def _check_writable(table: catalog.Table, manifest: Manifest, past: history.History) -> None:
-    if manifest.load.full or past.head is None:
+    if manifest.load.swaps or past.head is None:
         return
     deletes = int(past.head.get("summary", {}).get("total-equality-deletes", "0") or 0)
     if deletes:

@@ -9,6 +9,7 @@ from typing import Any
 from .errors import Terminal
 
 VERSION = 1
+UPSERT = "upsert"  # the mode of tables that jobs run
 
 FULL = "full"
 INCREMENTAL = "incremental"
@@ -56,6 +57,16 @@ class Load:
     @property
     def full(self) -> bool:
         return self.kind == FULL
+
+    @property
+    def difference(self) -> bool:
+        """Whether a full load commits only what differs."""
+        return self.full and bool(self.raw.get("difference"))
+
+    @property
+    def swaps(self) -> bool:
+        """Whether the load takes the place of all that the table holds."""
+        return self.full and not self.difference
 
 
 @dataclass(frozen=True)
@@ -131,7 +142,10 @@ def parse(text: str | bytes) -> Manifest:
     except ValueError:
         raise Terminal("manifest: not JSON") from None
     top = _Object(doc, "")
-    if top.get("version", int) != VERSION:
+    version, mode = top.get("version", int), top.object("table").text("mode") or UPSERT
+    if mode != UPSERT and version == VERSION + 1:
+        raise Terminal(f"manifest: tables of mode {mode} are not run by this job, but in process only (flag L)")
+    if version != VERSION or mode != UPSERT:
         raise Terminal(f"manifest: version is not {VERSION}: the job and what submitted it are of different releases")
     manifest = Manifest(
         job_id=top.get("job_id", str),
