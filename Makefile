@@ -8,7 +8,7 @@ KILLS   ?= 200
 MAINTENANCE ?= 60
 MAINTENANCE_LOADS ?= 240
 
-.PHONY: all build test vet lint race fuzz torture kill stagekill maintenance spark differential interop integration chicago lambda deploy-check bench-peers bench-memory
+.PHONY: all build test vet lint race fuzz torture kill stagekill maintenance spark differential interop integration chicago lambda deploy-check bench-peers bench-memory bench-transforms
 
 all: build test lint
 
@@ -112,3 +112,7 @@ bench-peers:
 bench-memory:
 	$(GO) build -o $(BIN)/bench ./bench
 	$(BIN)/bench memory
+
+# Five transforms against none: throughput as a ratio, allocations a row.
+bench-transforms:
+	$(GO) test -C bench -run '^$$' -bench Transforms -benchtime 11x .

@@ -16,6 +16,9 @@ import (
 // transform runs the chain on the rows at positions. Rows are told apart by
 // their keys, which must not change but by a [KeyTransformer].
 func (w *winners) transform(ctx context.Context, rec arrow.RecordBatch, at []int64) (*won, error) {
+	if w.c.appends() {
+		return w.transformUnkeyed(ctx, rec, at)
+	}
 	out := &won{read: len(at)}
 	rec.Retain()
 	for step, t := range w.c.table.Transforms {
@@ -39,7 +42,7 @@ func (w *winners) transform(ctx context.Context, rec arrow.RecordBatch, at []int
 		}
 		return nil, err
 	}
-	if err := sameColumns(rec.Schema(), w.c.target.Schema); err != nil {
+	if err := sameColumns(rec.Schema(), w.c.made); err != nil {
 		rec.Release()
 		return nil, WithOutcome(Terminal, err)
 	}
@@ -47,8 +50,10 @@ func (w *winners) transform(ctx context.Context, rec arrow.RecordBatch, at []int
 		rec.Release()
 		return nil, err
 	}
-	out.rec, out.at = rec, at
-	return out, nil
+	var err error
+	out.at = at
+	out.rec, err = w.addMode(rec)
+	return out, err
 }
 
 // match finds the rows of made, which step made of rec, among those of rec and

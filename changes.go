@@ -61,9 +61,15 @@ type Changes struct {
 	keys   keyChain
 	order  *rowkey.Codec // nil without ordering columns
 	shown  *rowkey.Codec // of the orders that rows of the table show; nil if they show none
+	made   *arrow.Schema // of rows as the transforms make them
+	timed  bool          // the first ordering column is a timestamp
 
 	digests digestSeeds
-	checks  *checking // nil without checks
+	checks  *checking  // nil without checks
+	bad     *badRows   // nil where no rows are, or were, set aside
+	erased  *erasedSet // nil where no row may be of an erased key
+
+	shapes []*fileShape // by file; nil where all are read as declared
 
 	// optimistic lets a full load be read in one pass; unsorted is set once that
 	// has failed.
@@ -89,6 +95,8 @@ type ChangesConfig struct {
 	// Scope is what the table's checks may know besides load and target.
 	Scope CheckScope
 
+	shapes  []*fileShape
+	aside   *aside  // of a Runner; without it no row is set aside
 	shared  *budget // of a Runner, in place of Budget
 	onePass bool    // try to read a full load in one pass
 }
@@ -108,19 +116,25 @@ func NewChanges(cfg ChangesConfig) (*Changes, error) {
 	c := &Changes{
 		table: t, target: target, load: cfg.Load, source: cfg.Source, format: t.Format,
 		budget: cfg.shared, temp: cfg.TempDir, notify: cfg.Progress, seed: rowkey.NewSeed(), optimistic: cfg.onePass,
-		digests: newDigestSeeds(),
+		digests: newDigestSeeds(), shapes: cfg.shapes, made: t.madeSchema(target.Schema), timed: t.ordersByTime(),
 	}
 	if len(t.Checks) > 0 {
 		c.checks = &checking{all: t.Checks, scope: cfg.Scope}
-		c.checks.scope.Load, c.checks.scope.Target = cfg.Load, target
+		c.checks.scope.Load, c.checks.scope.Target, c.checks.scope.TempDir = cfg.Load, target, cfg.TempDir
 	}
 	if c.format == nil {
 		return nil, fmt.Errorf("table %s: no format", t.Name)
 	}
+	c.bad = newBadRows(c, cfg.aside)
+	c.erased = cfg.Load.erased.set(cfg.Load.Files)
 	if c.keys, err = newKeyChain(t); err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.Name, err)
 	}
-	c.key = c.keys.last()
+	if c.key = c.keys.last(); c.key == nil { // of an append table
+		if c.key, err = rowkey.NewCodec(); err != nil {
+			return nil, err
+		}
+	}
 	if c.order, err = codec(t.Columns, t.OrderBy); err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.Name, err)
 	}
@@ -160,7 +174,11 @@ func codec(columns Columns, names []string) (*rowkey.Codec, error) {
 // next one is asked for.
 func (c *Changes) Parts(ctx context.Context) iter.Seq2[*Part, error] {
 	return c.checked(ctx, func(yield func(*Part, error) bool) {
-		if c.onePass() {
+		switch {
+		case c.appends():
+			yield(c.appendPart(), nil)
+			return
+		case c.onePass():
 			yield(c.streamPart(), nil)
 			return
 		}
@@ -172,7 +190,11 @@ func (c *Changes) Parts(ctx context.Context) iter.Seq2[*Part, error] {
 		defer g.close()
 		k := c.newKeyPass(g)
 		defer k.close()
-		if err := k.run(ctx); err != nil {
+		err = k.run(ctx)
+		if err == nil {
+			err = c.bad.begin(ctx, k.in, k.read+k.refused)
+		}
+		if err != nil {
 			yield(nil, err)
 			return
 		}
@@ -181,12 +203,22 @@ func (c *Changes) Parts(ctx context.Context) iter.Seq2[*Part, error] {
 }
 
 // partial reports whether rows of the load may leave columns unsupplied.
-func (c *Changes) partial() bool { return c.format.Partial(c.load.Kind) }
+func (c *Changes) partial() bool { return c.format.Partial(c.load.Kind) || c.shapedPartial() }
+
+// startsOver reports whether a failed attempt is to be repeated at once, in another
+// way.
+func (c *Changes) startsOver() bool {
+	if c.unsorted.Load() && c.optimistic {
+		c.optimistic = false
+		return true
+	}
+	return c.bad.startsOver()
+}
 
 // simple reports whether of each key the last change of all matters, and the
 // last one of the greatest order, and no others.
 func (c *Changes) simple() bool {
-	return !c.partial() && (len(c.table.OldKey) == 0 || c.load.Kind == Full)
+	return !c.partial() && !c.softens() && (len(c.table.OldKey) == 0 || c.load.Kind == Full)
 }
 
 // crossing reports whether rows may take values from the row of another key,
@@ -198,23 +230,29 @@ func (c *Changes) crossing() bool {
 // Part is a set of keys and the changes to them. It is not safe for concurrent
 // use, except Find.
 type Part struct {
-	c      *Changes
-	in     *inputs
-	keys   *rowkey.Table
-	latest *latest  // either this
-	all    *history // or that
-	read   int64    // rows of the part's keys
-	defers *deferred
-	whole  bool // there is no other part
-	stream bool // the keys are not known before the rows are read
+	c       *Changes
+	in      *inputs
+	keys    *rowkey.Table
+	latest  *latest  // either this
+	all     *history // or that
+	read    int64    // rows of the part's keys
+	bad     int64    // rows set aside, with the first part
+	refused int64    // rows of erased keys, with the first part
+	defers  *deferred
+	whole   bool // there is no other part
+	stream  bool // the keys are not known before the rows are read
 
 	once   sync.Once
 	record arrow.RecordBatch // key columns, by ordinal
 }
 
 // Len is the number of distinct keys; ordinals run from 0 to Len()-1. A full load
-// whose rows come in the order of their keys has none.
+// whose rows come in the order of their keys has none, nor has a load of a table of
+// ModeAppend: their keys are not known.
 func (p *Part) Len() int { return p.keys.Len() }
+
+// lastOne reports whether no other part gives out rows after this one.
+func (p *Part) lastOne() bool { return p.Whole() || p.defers != nil && p.defers.last }
 
 // Whole reports whether the part is the only one.
 func (p *Part) Whole() bool { return p.whole || p.stream }
@@ -259,7 +297,7 @@ func (p *Part) Wants() []string {
 	switch {
 	case p.c.swaps():
 		return nil
-	case p.c.partial(), p.c.compares():
+	case p.c.partial(), p.c.softens(), p.c.compares():
 		names := make([]string, len(p.c.target.Columns))
 		for i, col := range p.c.target.Columns {
 			names[i] = col.Name

@@ -23,12 +23,32 @@ type CheckValidator interface {
 	Validate(target Target) error
 }
 
-// Checker checks one load. It is used by one goroutine at a time.
+// CheckSpan is how much of a load a check must see to judge it.
+type CheckSpan uint8
+
+// The spans of checks.
+const (
+	SpanLoad   CheckSpan = iota // all rows of the load
+	SpanRow                     // rows one by one
+	SpanCounts                  // the load's counts, and no rows
+)
+
+// CheckSpanner is an optional ability of a [Check]: Span says how much of a load it
+// must see; without it that is SpanLoad. Full loads that are staged file by file are
+// judged by checks of SpanRow as each file is staged, and by those of SpanCounts
+// before they are published. Those of tables with a check of SpanLoad are not staged.
+type CheckSpanner interface {
+	Span() CheckSpan
+}
+
+// Checker checks one load. It is used by one goroutine at a time, and closed in the
+// end if it is an [io.Closer].
 type Checker interface {
 	// Rows looks at a batch of rows. It returns the indexes of those that it
 	// refuses, rising; nil if it takes them all.
 	Rows(ctx context.Context, batch arrow.RecordBatch) (refused []int, err error)
-	// Verdict is called after the last batch.
+	// Verdict is called after the last batch. Of counts those of the table's rows
+	// are zero.
 	Verdict(ctx context.Context, counts Counts) (Verdict, error)
 }
 
@@ -42,6 +62,8 @@ type CheckScope struct {
 	Past []PastLoad
 	// Tables lets other tables be read; nil where the sink is no [Scanner].
 	Tables Scanner
+	// TempDir is the folder for temporary files; empty is os.TempDir().
+	TempDir string
 }
 
 // Scanner is an optional ability of a [Sink]: Scan yields the rows of a table as it

@@ -3,7 +3,9 @@ package etl
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -14,7 +16,9 @@ type checking struct {
 	all     []TableCheck
 	scope   CheckScope
 	running []*runningCheck
-	settled []*Resolution
+	settled []*Resolution // of the part at hand
+	counts  Counts        // of the parts before
+	from    *winners      // of the part at hand, or of the last one with rows
 	found   []Checked
 }
 
@@ -25,17 +29,22 @@ type runningCheck struct {
 	at      int64 // position of the first
 }
 
-// CheckError is the error of a load that a check holds back.
-type CheckError struct{ Checked }
+// CheckError is the error of a load that a check holds back. All are the verdicts of
+// all checks, that one's among them.
+type CheckError struct {
+	Checked
+	All []Checked
+}
 
 func (e *CheckError) Error() string { return "check " + e.Check + ": " + e.Finding }
 
 // checked yields the parts of a load and judges it after the last one.
 func (c *Changes) checked(ctx context.Context, parts iter.Seq2[*Part, error]) iter.Seq2[*Part, error] {
-	if c.checks == nil {
+	if c.checks == nil && c.bad == nil {
 		return parts
 	}
 	return func(yield func(*Part, error) bool) {
+		defer c.checks.close()
 		if err := c.checks.begin(ctx); err != nil {
 			yield(nil, err)
 			return
@@ -44,16 +53,27 @@ func (c *Changes) checked(ctx context.Context, parts iter.Seq2[*Part, error]) it
 			if !yield(p, err) || err != nil {
 				return
 			}
+			c.checks.tally()
 		}
-		if err := c.checks.judge(ctx); err != nil {
+		err := c.bad.verdict()
+		if err == nil {
+			err = c.checks.judge(ctx)
+		}
+		if err == nil {
+			err = c.bad.finish(ctx)
+		}
+		if err != nil {
 			yield(nil, err)
 		}
 	}
 }
 
 func (c *checking) begin(ctx context.Context) (err error) {
+	if c == nil {
+		return nil
+	}
 	defer recovered("check", &err)
-	c.running, c.settled, c.found = nil, nil, nil
+	c.running, c.settled, c.found, c.counts, c.from = nil, nil, nil, Counts{}, nil
 	for _, t := range c.all {
 		checker, err := t.Check.Begin(ctx, c.scope)
 		if err != nil {
@@ -64,12 +84,24 @@ func (c *checking) begin(ctx context.Context) (err error) {
 	return nil
 }
 
+// close ends the checkers. What they found stays.
+func (c *checking) close() {
+	defer func() { _ = recover() }() // the load is over
+	for _, r := range c.running {
+		if closer, ok := r.checker.(io.Closer); ok {
+			_ = closer.Close()
+		}
+	}
+	c.running, c.settled, c.from = nil, nil, nil
+}
+
 // look shows a batch to the checks. The places of its rows are at.
 func (c *checking) look(ctx context.Context, w *winners, batch arrow.RecordBatch, at []int64) (err error) {
 	if c == nil || batch.NumRows() == 0 {
 		return nil
 	}
 	defer recovered("check", &err)
+	c.from = w
 	for _, r := range c.running {
 		refused, err := r.checker.Rows(ctx, batch)
 		if err != nil {
@@ -81,10 +113,17 @@ func (c *checking) look(ctx context.Context, w *winners, batch arrow.RecordBatch
 		if refused[0] < 0 || refused[len(refused)-1] >= int(batch.NumRows()) {
 			return WithOutcome(Terminal, fmt.Errorf("check %s refuses rows that are not there", r.Check.Name()))
 		}
-		if r.Action != CheckWarn && w.r.part.stream {
+		if r.Action != CheckWarn && w.r.part.stream && !w.c.appends() {
 			return errTwoPasses // which know the places of rows
 		}
-		if r.refused == 0 && len(at) == int(batch.NumRows()) {
+		placed := len(at) == int(batch.NumRows())
+		if placed && r.Action == CheckQuarantine && w.c.bad.tolerates() {
+			for _, i := range refused {
+				w.refuse(at[i], &RowError{Rule: "refused by check " + r.Check.Name()})
+			}
+			continue
+		}
+		if r.refused == 0 && placed {
 			r.at = at[refused[0]]
 		}
 		r.refused += int64(len(refused))
@@ -92,39 +131,52 @@ func (c *checking) look(ctx context.Context, w *winners, batch arrow.RecordBatch
 	return nil
 }
 
+// tally counts the rows of a part that is done with.
+func (c *checking) tally() {
+	if c == nil {
+		return
+	}
+	for _, r := range c.settled {
+		c.counts.Add(r.Counts())
+	}
+	c.settled = nil
+}
+
 // judge asks for the verdicts. The error is that of the first check which does not
 // hold and pauses the table.
 func (c *checking) judge(ctx context.Context) (err error) {
-	defer recovered("check", &err)
-	var counts Counts
-	for _, r := range c.settled {
-		counts.Add(r.Counts())
-	}
-	var failed error
-	for _, r := range c.running {
-		v, err := r.checker.Verdict(ctx, counts)
-		if err != nil {
-			return fmt.Errorf("check %s: %w", r.Check.Name(), err)
-		}
-		action := r.Action
-		if action == "" {
-			action = CheckPause
-		}
-		found := Checked{Check: r.Check.Name(), Action: action, Verdict: v}
-		c.found = append(c.found, found)
-		if !v.OK && action != CheckWarn && failed == nil {
-			failed = c.place(r, &CheckError{found})
-		}
-	}
-	return failed
-}
-
-// verdicts are those of the last pass.
-func (c *checking) verdicts() []Checked {
 	if c == nil {
 		return nil
 	}
-	return c.found
+	defer recovered("check", &err)
+	var failed *CheckError
+	var by *runningCheck
+	for _, r := range c.running {
+		v, err := r.checker.Verdict(ctx, c.counts)
+		if err != nil {
+			return fmt.Errorf("check %s: %w", r.Check.Name(), err)
+		}
+		action := r.action()
+		found := Checked{Check: r.Check.Name(), Action: action, Verdict: v}
+		c.found = append(c.found, found)
+		if !v.OK && action != CheckWarn && failed == nil {
+			failed, by = &CheckError{Checked: found}, r
+		}
+	}
+	if failed == nil {
+		return nil
+	}
+	failed.All = c.found
+	return c.place(by, failed)
+}
+
+// Verdicts are those of the table's checks, in the order of the table, once Parts has
+// ended without an error. A sink keeps them in the load's receipt.
+func (c *Changes) Verdicts() []Checked {
+	if c.checks == nil {
+		return nil
+	}
+	return slices.Clone(c.checks.found)
 }
 
 // scope is what the checks of a table may know.
@@ -133,6 +185,7 @@ func (r *Runner) checkScope(ctx context.Context, t *Table) (CheckScope, error) {
 	if len(t.Checks) == 0 {
 		return scope, nil
 	}
+	seen := 0
 	for e, err := range r.cfg.Control.History(ctx, t.Name) {
 		if err != nil {
 			return scope, fmt.Errorf("read history of %s: %w", t.Name, err)
@@ -140,7 +193,7 @@ func (r *Runner) checkScope(ctx context.Context, t *Table) (CheckScope, error) {
 		if e.Kind == EntryApplied && e.Receipt != nil {
 			scope.Past = append(scope.Past, PastLoad{Kind: e.LoadKind, Receipt: *e.Receipt})
 		}
-		if len(scope.Past) == pastLoads {
+		if seen++; len(scope.Past) == pastLoads || seen == pastEntries {
 			break
 		}
 	}
@@ -148,14 +201,17 @@ func (r *Runner) checkScope(ctx context.Context, t *Table) (CheckScope, error) {
 	return scope, nil
 }
 
-// pastLoads is how many loads of before checks are told of.
-const pastLoads = 100
+// Checks are told of so many loads of before, which are looked for in so many entries
+// of the history.
+const (
+	pastLoads   = 100
+	pastEntries = 1000
+)
 
 // place puts the first row that a check refused before its verdict.
 func (c *checking) place(r *runningCheck, err *CheckError) error {
-	if r.refused == 0 || len(c.settled) == 0 {
+	if r.refused == 0 || r.at == 0 {
 		return WithOutcome(Terminal, err)
 	}
-	w := &winners{c: c.settled[0].part.c, in: c.settled[0].part.in}
-	return w.badRow(r.at, err.Column, "refused", err)
+	return c.from.badRow(r.at, err.Column, "refused", err)
 }

@@ -18,7 +18,8 @@ type Counts struct {
 	Unchanged int64 `json:"unchanged"`
 	// Superseded rows lost against another row of the load or of the table.
 	Superseded int64 `json:"superseded"`
-	// Filtered rows won, but a transform dropped them.
+	// Filtered rows won, but a transform dropped them; or they have a key that was
+	// erased after their file had landed ([Runner.Erase]).
 	Filtered int64 `json:"filtered"`
 	// Quarantined rows are bad ones set aside.
 	Quarantined int64 `json:"quarantined"`

@@ -183,7 +183,7 @@ func (r *Resolution) compare(f Found) error {
 // use: no two rows have the same key.
 func (w *winners) compare(out *won) error {
 	d := w.r.differs
-	if d == nil || out.rec.NumRows() == 0 {
+	if d == nil || out.rec == nil || out.rec.NumRows() == 0 {
 		return nil
 	}
 	b := batches.Get().(*rowkey.Batch)
@@ -216,7 +216,11 @@ func (w *winners) compare(out *won) error {
 	if err != nil {
 		return err
 	}
-	out.rec.Release()
+	if w.c.checks == nil {
+		out.rec.Release()
+	} else {
+		out.all = out.rec
+	}
 	out.rec = rec
 	return nil
 }

@@ -8,7 +8,9 @@ import (
 
 // Disposer is an optional ability of a [Source]: it tidies up files that the
 // ledger is done with for now, as it is configured to: moves, tags or deletes
-// them. It is told of Applied, Failed and Skipped files.
+// them. It is told of Applied, Failed and Skipped files. An object that holds rows of
+// several tables ([File.Part]) it is told of once, as the whole object, when all of
+// them have applied it or passed over it.
 type Disposer interface {
 	// Disposes reports whether there is anything to do with files of a status.
 	Disposes(status FileStatus) bool
@@ -37,7 +39,7 @@ func (v *view) due(r *FileRecord) {
 	list := slices.DeleteFunc(slices.Clone(v.state.Disposals), func(d Disposal) bool { return d.File.ID() == id })
 	switch r.Status {
 	case Applied, Failed, Skipped:
-		if v.disposes(r.Status) {
+		if _, _, mended := mendedRow(r.Location); !mended && v.disposes(r.Status) {
 			list = append(list, Disposal{r.File, r.Status})
 		}
 	}
@@ -58,9 +60,18 @@ func (r *Runner) dispose(ctx context.Context, t *Table, fence int64) {
 	if err != nil || len(st.Disposals) == 0 {
 		return
 	}
+	due, err := r.disposable(ctx, t, st.Disposals)
+	if err != nil {
+		r.cfg.Logger.Warn("files not tidied up", "table", t.Name, "error", err)
+		return
+	}
 	done := map[string]FileStatus{}
 	for _, x := range st.Disposals {
-		err := r.retry(ctx, func() error { return d.Dispose(ctx, x.File, x.Status) })
+		status, ok := due[x.File.ID()]
+		if !ok {
+			continue
+		}
+		err := r.retry(ctx, func() error { return d.Dispose(ctx, x.File.Object(), status) })
 		if err != nil {
 			r.cfg.Logger.Warn("file not tidied up", "table", t.Name, "file", x.File.Location, "status", string(x.Status), "error", err)
 			if ctx.Err() != nil {
@@ -84,4 +95,86 @@ func (r *Runner) dispose(ctx context.Context, t *Table, fence int64) {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		r.cfg.Logger.Warn("disposals not recorded", "table", t.Name, "error", err)
 	}
+}
+
+// disposable returns, by file ID, what there is to dispose of now, and as what. An
+// object that holds rows of several tables stays where it is until all of them are
+// done with it: it is then Applied, or Skipped if any of them skipped its part.
+func (r *Runner) disposable(ctx context.Context, t *Table, list []Disposal) (map[string]FileStatus, error) {
+	due := map[string]FileStatus{}
+	parts := map[string][]string{}
+	var ids []string
+	for _, x := range list {
+		id := x.File.ID()
+		if x.File.Part == "" {
+			due[id] = x.Status
+			continue
+		}
+		for _, rec := range r.cfg.Records(x.File) {
+			parts[id] = append(parts[id], rec.ID())
+		}
+		ids = append(ids, parts[id]...)
+	}
+	if len(ids) == 0 {
+		return due, nil
+	}
+	status, err := r.settledParts(ctx, t, ids)
+	if err != nil {
+		return nil, err
+	}
+	for id, others := range parts {
+		if all, ok := together(status, id, others); ok {
+			due[id] = all
+		}
+	}
+	return due, nil
+}
+
+// together returns what an object is whose parts are settled.
+func together(status map[string]FileStatus, id string, parts []string) (all FileStatus, ok bool) {
+	if !slices.Contains(parts, id) { // the layout thinks differently by now
+		return "", false
+	}
+	all = Applied
+	for _, part := range parts {
+		s, settled := status[part]
+		if !settled {
+			return "", false
+		}
+		if s == Skipped {
+			all = Skipped
+		}
+	}
+	return all, true
+}
+
+// settledParts returns the status of those files that are applied or passed over.
+func (r *Runner) settledParts(ctx context.Context, t *Table, ids []string) (map[string]FileStatus, error) {
+	slices.Sort(ids)
+	recs, err := r.files(ctx, t.Name, FileQuery{IDs: slices.Compact(ids), AnyTable: true})
+	if err != nil {
+		return nil, err
+	}
+	epochs := map[string]int64{}
+	settled := map[string]FileStatus{}
+	for i := range recs {
+		rec := &recs[i]
+		switch rec.Status {
+		case Applied, Skipped:
+			settled[rec.ID()] = rec.Status
+		case Superseded: // comes back if its full load is given up
+			epoch, known := epochs[rec.Table]
+			if !known {
+				st, err := r.cfg.Control.State(ctx, rec.Table)
+				if err != nil {
+					return nil, err
+				}
+				epoch, epochs[rec.Table] = st.Epoch, st.Epoch
+			}
+			if rec.Epoch <= epoch {
+				settled[rec.ID()] = Superseded
+			}
+		}
+	}
+	return settled, nil
 }

@@ -54,6 +54,8 @@
 //	etl/format                layouts of producers, CSV
 //	etl/format/parquetformat  Parquet
 //	etl/transform             transforms of rows
+//	etl/check                 checks of loads before the commit
+//	etl/profile               tables and their sources by figures, compared
 //	etl/control               ledger in memory
 //	etl/control/sqlitecontrol ledger in SQLite
 //	etl/lock                  locks in memory

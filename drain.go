@@ -33,17 +33,19 @@ func (r *Runner) Drain(ctx context.Context, table string) (TableReport, error) {
 }
 
 func (r *Runner) drain(ctx context.Context, t *Table, rep *TableReport) error {
-	if d, st, err := r.decide(ctx, t); err != nil || d.Load == nil && len(d.Late) == 0 && len(st.Disposals) == 0 && !r.litter(st) {
+	if d, st, err := r.decide(ctx, t); err != nil || d.Load == nil && len(d.Late) == 0 && len(st.Disposals) == 0 && !r.litter(st) && !st.Erasures.due(r.cfg.Now()) {
 		rep.Reason, rep.Wait = d.Reason, d.Wait
 		return err
 	}
 	return r.withLease(ctx, t.Name, func(ctx context.Context, fence int64) error {
 		r.dispose(ctx, t, fence)
+		r.purgeDue(ctx, t, fence)
 		for {
 			if err := ctx.Err(); err != nil {
 				return context.Cause(ctx)
 			}
 			d, st, err := r.decide(ctx, t)
+			t := t.as(st.Evolved)
 			switch {
 			case err != nil:
 				return err
@@ -216,15 +218,18 @@ func (r *Runner) decide(ctx context.Context, t *Table) (d Decision, st State, er
 		if err != nil {
 			return err
 		}
-		d = routed(st, plan(r.able(t), st, waiting, r.cfg.Now()), r.conditions(ctx))
+		d = routed(st, plan(r.able(t), st, waiting, r.cfg.Now()), r.conditions(ctx, t.Name))
 		return nil
 	})
 	return d, st, err
 }
 
 // conditions are those under which a load would begin now.
-func (r *Runner) conditions(ctx context.Context) conditions {
+func (r *Runner) conditions(ctx context.Context, table string) conditions {
 	c := conditions{dispatcher: r.cfg.Dispatcher != nil, budget: r.cfg.MemoryBudget, limit: r.cfg.LocalLimit}
+	if t, err := r.table(table); err == nil && t.Mode != ModeUpsert {
+		c.mode = t.Mode
+	}
 	if end, ok := ctx.Deadline(); ok {
 		c.bounded, c.left = true, time.Until(end)-r.cfg.Margin
 	}

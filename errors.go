@@ -97,7 +97,7 @@ func OutcomeOf(err error) Outcome {
 	case errors.Is(err, ErrStaleFence):
 		return Refused
 	case errors.As(err, &re), errors.Is(err, ErrFileVanished), errors.Is(err, ErrFileChanged),
-		errors.Is(err, ErrNoTable), errors.Is(err, ErrNotFound), errors.Is(err, ErrAccounting):
+		errors.Is(err, ErrNoTable), errors.Is(err, ErrNotFound), errors.Is(err, ErrAccounting), errors.Is(err, ErrContract):
 		return Terminal
 	default:
 		return Retry

@@ -113,7 +113,10 @@ type FenceRaiser interface {
 type Target struct {
 	// Name is "namespace.name".
 	Name string
-	// Schema is that of the rows after all transforms.
+	// Mode says what the rows are. Those of ModeAppend have no key: an incremental
+	// load adds its rows to the table's.
+	Mode Mode
+	// Schema is that of the rows after all transforms, with the columns of the mode.
 	Schema *arrow.Schema
 	// Columns declares the columns of Schema, in the same order.
 	Columns Columns
@@ -131,6 +134,9 @@ type Target struct {
 	TombstoneRetention time.Duration
 	// Properties are set on the table when it is created.
 	Properties map[string]string
+	// Evolution says how far a table that exists may be changed to become like the
+	// target; nil is not at all. See [Target.Changes].
+	Evolution *Evolution
 }
 
 // Load is one unit of work and one commit.
@@ -161,6 +167,8 @@ type Load struct {
 	// Engine is FlagLocal or FlagDistributed; empty is FlagLocal. Route says why.
 	Engine JobFlag `json:"engine,omitempty"`
 	Route  string  `json:"route,omitempty"`
+
+	erased *Erasures // keys that files of before must not bring back
 }
 
 // Receipt is what a commit did.
@@ -176,8 +184,10 @@ type Receipt struct {
 	BytesWritten int64 `json:"bytes_written"`
 	// Found is set where the commit was found in the table instead of made.
 	Found bool `json:"found,omitempty"`
-	// Checks are the verdicts of the table's checks; the Runner fills them in.
+	// Checks are the verdicts of the table's checks ([Changes.Verdicts]).
 	Checks []Checked `json:"checks,omitempty"`
+	// Evolved is what the commit did to the table's schema; nil is nothing.
+	Evolved *SchemaRecord `json:"evolved,omitempty"`
 }
 
 // Standing is what a table itself tells of the loads it holds.
@@ -191,9 +201,14 @@ type Standing struct {
 	// Loads are the loads that the retained metadata still shows, oldest
 	// first; of Files in them only the ID is known.
 	Loads []StandingLoad
+	// Erasures are those of the newest [ErasureRequest]; nil is none.
+	Erasures *Erasures
 	// Complete is set where Loads reach back to the load that opened Epoch, so
 	// that a file of this epoch which is in none of them was not applied.
 	Complete bool
+	// Evolved is what evolution has made of the table's columns, as the newest load
+	// with a [SchemaRecord] says.
+	Evolved []EvolvedColumn
 }
 
 // StandingLoad is one load found in a table's metadata.

@@ -32,6 +32,8 @@ type Explanation struct {
 	Job     *JobState `json:"job,omitempty"`
 	// Trouble is what stood in the way of Running without being final.
 	Trouble *Trouble `json:"trouble,omitempty"`
+	// Erasure says in a line what of [Runner.Erase] is not done; empty if nothing is.
+	Erasure string `json:"erasure,omitempty"`
 	// Next is what the next Drain would do if nobody did anything.
 	Next Decision `json:"next"`
 	// Advice is what each verb would do now, the most helpful first.
@@ -94,7 +96,7 @@ func (r *Runner) Explain(ctx context.Context, table string) (Explanation, error)
 		return Explanation{}, err
 	}
 	now := rehearsal{view: v, plan: func(v *view) Decision {
-		return routed(v.state, plan(r.able(t), v.state, v.planned(), v.now), r.conditions(ctx))
+		return routed(v.state, plan(r.able(t), v.state, v.planned(), v.now), r.conditions(ctx, t.Name))
 	}}
 	x.Next = now.plan(v)
 	x.Advice = now.advice()
@@ -106,7 +108,7 @@ func explain(v *view) Explanation {
 	st := v.state
 	x := Explanation{
 		Table: st.Table, At: v.now, Flag: st.Flag, ResumeTo: st.ResumeTo, Diagnosis: st.Paused, Since: st.PausedAt,
-		Running: st.Running, Job: st.Job, Trouble: st.Trouble,
+		Running: st.Running, Job: st.Job, Trouble: st.Trouble, Erasure: st.Erasures.waiting(v.now),
 	}
 	for _, rec := range slices.SortedFunc(slices.Values(v.records), compareRecords) {
 		switch rec.Status {

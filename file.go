@@ -24,6 +24,15 @@ type File struct {
 	// ModTime is when the object landed, by the clock of the store that holds
 	// it. It decides what landed before a full load, never the order of files.
 	ModTime time.Time `json:"mod_time"`
+	// Part is set where the object holds rows of several tables: it names the
+	// table whose share of the object the File is. A [Source] does not look at it.
+	Part string `json:"part,omitempty"`
+}
+
+// Object returns the File that stands for the whole object.
+func (f File) Object() File {
+	f.Part = ""
+	return f
 }
 
 // Version returns what tells this content of the location from another: the
@@ -40,10 +49,15 @@ func (f File) Version() string {
 }
 
 // ID returns the identity of the file as 32 hexadecimal digits, derived from
-// its location and version.
+// its location and version, and from Part where that is set.
 func (f File) ID() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d:%s%s", len(f.Location), f.Location, f.Version())
+	if f.Part != "" {
+		whole := h.Sum(nil)
+		h.Reset()
+		fmt.Fprintf(h, "part:%x%s", whole, f.Part)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
@@ -60,8 +74,12 @@ type Input interface {
 
 // Placement is what a [Layout] reads from a location.
 type Placement struct {
-	// Table is the name of the table, "namespace.name".
+	// Table is the name of the table, "namespace.name"; empty with Mixed.
 	Table string
+	// Mixed is set where a change file holds rows of several tables. It then feeds
+	// every configured table whose format is a [MixedFormat], each as a File of
+	// its own ([File.Part]).
+	Mixed bool
 	// Kind is Full or Incremental.
 	Kind LoadKind
 	// Order is the place of the file among the files of its table and kind.

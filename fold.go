@@ -15,8 +15,9 @@ const (
 //
 // w holds for each key the greatest order known, nil where none is; it is
 // updated. below, if not nil, receives for each change whose upsert won what
-// stood under the key just before: a state of sources, for unsupplied columns.
-func (h *history) fold(keys int, w [][]byte, below []origin) (state []int64) {
+// stood under the key just before: a state of sources, for unsupplied columns. soft,
+// if not nil, lets rows stay that are deleted or given up, and receives their marks.
+func (h *history) fold(keys int, w [][]byte, below []origin, soft *softMarks) (state []int64) {
 	state = make([]int64, keys)
 	for i := range state {
 		state[i] = stateCommitted
@@ -26,7 +27,7 @@ func (h *history) fold(keys int, w [][]byte, below []origin) (state []int64) {
 		base := origin{state: stateDeleted}
 		if c.old >= 0 {
 			base = origin{state[c.old], c.old}
-			if wins(o, &w[c.old]) {
+			if wins(o, &w[c.old]) && !soft.keep(c.old, state[c.old], int64(i)) {
 				state[c.old] = stateMoved
 			}
 		}
@@ -34,7 +35,9 @@ func (h *history) fold(keys int, w [][]byte, below []origin) (state []int64) {
 			continue
 		}
 		if c.mark&markDelete != 0 {
-			state[c.key] = stateDeleted
+			if !soft.keep(c.key, state[c.key], int64(i)) {
+				state[c.key] = stateDeleted
+			}
 			continue
 		}
 		if below != nil {
@@ -44,6 +47,7 @@ func (h *history) fold(keys int, w [][]byte, below []origin) (state []int64) {
 			below[i] = base
 		}
 		state[c.key] = int64(i)
+		soft.clear(c.key)
 	}
 	return state
 }

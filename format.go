@@ -35,6 +35,15 @@ type OpFormat interface {
 	Op() OpColumn
 }
 
+// MixedFormat is an optional ability of a [TableFormat]: its files may hold rows of
+// several tables ([Placement.Mixed]), of which Scan gives those of its own. Records
+// are numbered as they stand in the file, those passed over included.
+type MixedFormat interface {
+	TableFormat
+	// Mixed reports whether it reads such files.
+	Mixed() bool
+}
+
 // ChunkedFormat is an optional ability of a [Format]: files are cut into chunks
 // of whole records, which are read side by side. Together the chunks give the
 // same rows and the same first error as Scan.

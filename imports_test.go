@@ -19,8 +19,8 @@ func deps(t *testing.T, packages ...string) []string {
 // TestRootCompilesNoAdapters holds the promise of the design: who imports the
 // root and the memory adapters compiles no AWS, no Iceberg and no SQLite.
 func TestRootCompilesNoAdapters(t *testing.T) {
-	heavy := []string{"aws", "iceberg", "sqlite", "google.golang.org/grpc", "pqarrow", "opentelemetry", "avro", "cel.dev"}
-	for _, dep := range deps(t, ".", "./source", "./format", "./control", "./lock", "./transform", "./sink", "./observer", "./check", "./dispatch") {
+	heavy := []string{"aws", "iceberg", "sqlite", "google.golang.org/grpc", "pqarrow", "opentelemetry", "avro", "cel.dev", "hyperloglog"}
+	for _, dep := range deps(t, ".", "./source", "./format", "./control", "./lock", "./transform", "./sink", "./observer", "./quarantine", "./check", "./dispatch") {
 		for _, h := range heavy {
 			require.NotContains(t, dep, h)
 		}
@@ -50,9 +50,10 @@ func TestLeavesAreLeaves(t *testing.T) {
 		"cel.dev/":                     {"transform/celtransform"},
 		"golang.org/x/text":            {"transform/nfctransform"},
 		"go.opentelemetry.io/":         {"observer/otelobserver"},
+		"github.com/axiomhq/":          {"check/hllcheck"},
 		"github.com/aws/": {
 			"awsetl", "source/s3source", "internal/dynamo", "control/dynamocontrol", "lock/dynamolock", "sink/icebergsink/gluesink", "sink/icebergsink/restsink", "sink/icebergsink/internal/awslake",
-			"dispatch/gluedispatch", "dispatch/emrdispatch", "dispatch/s3store", "dispatch/internal/awsjob", "etltest/awstest", "examples/lambda", "integration",
+			"dispatch/gluedispatch", "dispatch/emrdispatch", "dispatch/s3store", "quarantine/s3quarantine", "dispatch/internal/awsjob", "etltest/awstest", "examples/lambda", "integration",
 		},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}: {{join .Imports " "}}`, "./...").Output()

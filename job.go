@@ -98,6 +98,9 @@ func (r *Runner) intend(ctx context.Context, t *Table, load Load, job JobState, 
 
 func (r *Runner) submit(ctx context.Context, t *Table, load Load, id string, rep *TableReport) (stop bool, err error) {
 	job, err := r.jobOf(ctx, t, load, id, true)
+	if err == nil {
+		err = r.unevolved(ctx, t, load)
+	}
 	if err != nil {
 		return false, r.notApplied(ctx, t, load, fmt.Errorf("job %s: %w", id, err))
 	}

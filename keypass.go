@@ -22,12 +22,13 @@ type keyPass struct {
 	codes                *opCodes
 	pool                 sync.Pool // of *keyBatch
 
-	keys   *rowkey.Table
-	latest *latest
-	all    *history
-	spill  *overflow // nil while everything is in memory
-	read   int64     // rows
-	finds  []int32
+	keys    *rowkey.Table
+	latest  *latest
+	all     *history
+	spill   *overflow // nil while everything is in memory
+	read    int64     // rows
+	refused int64     // rows of erased keys
+	finds   []int32
 
 	reserved bool
 }
@@ -80,19 +81,30 @@ func (k *keyPass) close() {
 
 // run reads all files.
 func (k *keyPass) run(ctx context.Context) error {
-	rows := int64(0) // of the current file
+	// Of the current file: its rows, the number of the last one, which is greater
+	// where the format passes over records, and that of the last one before the chunk.
+	var rows, last, seen int64
 	r := &reading[*keyBatch]{
-		c: k.c, in: k.in, req: ScanRequest{Kind: k.c.load.Kind, Columns: k.columns},
+		c: k.c, in: k.in, req: ScanRequest{Kind: k.c.load.Kind, Columns: k.columns, Tolerant: k.c.bad.tolerates()},
 		work: k.batch,
 		take: func(u *unit[*keyBatch], b *keyBatch) error {
-			n := int64(b.keys.Len())
+			n := int64(b.rows)
 			base := k.in.base[u.file]
 			if u.open != nil {
-				base += rows - u.rows - u.chunk.First // where the chunk counts from
+				base += seen - u.chunk.First // where the chunk counts from
 			}
+			last = max(last, base-k.in.base[u.file]+b.last())
 			u.rows += n
 			rows += n
-			err := k.take(b, base)
+			b, err := k.refuse(b)
+			if err != nil {
+				return err
+			}
+			b, err = k.sieve(b, u.file, base-k.in.base[u.file])
+			if err != nil {
+				return err
+			}
+			err = k.take(b, base)
 			k.pool.Put(b)
 			k.c.notify(k.c.load.Files[u.file].Location, 1, rows)
 			return err
@@ -102,17 +114,18 @@ func (k *keyPass) run(ctx context.Context) error {
 				return nil
 			}
 			c := u.chunk
-			c.Data, c.First, c.Rows = nil, rows-u.rows, u.rows
+			c.Data, c.First, c.Rows = nil, seen, max(u.rows, last-seen)
+			seen += c.Rows
 			k.in.chunks[u.file] = append(k.in.chunks[u.file], c)
 			k.reserve(c)
 			return nil
 		},
 		fileDone: func(file int) error {
-			if rows == 0 && !k.c.table.AllowEmpty {
-				return &RowError{File: k.c.load.Files[file].Location, Rule: "file has no rows"}
+			if f := k.c.load.Files[file]; rows == 0 && f.Part == "" && !k.c.table.AllowEmpty {
+				return &RowError{File: f.Location, Rule: "file has no rows"}
 			}
-			k.in.base[file+1] = k.in.base[file] + rows
-			rows = 0
+			k.in.base[file+1] = k.in.base[file] + max(rows, last)
+			rows, last, seen = 0, 0, 0
 			return nil
 		},
 	}
@@ -127,12 +140,34 @@ type keyBatch struct {
 	hasOld             []bool // nil: none has
 	noKey              []bool // nil: all have; the key belongs to another part
 	oldMemory          []bool
+	erased             []bool // rows that an erased key has; nil: none
+
+	rows int         // rows, bad ones as well
+	bad  []BadRecord // set aside
+}
+
+// last is the number of the last row, counted as its batch does.
+func (b *keyBatch) last() (n int64) {
+	if m := len(b.marks); m > 0 {
+		n = b.marks[m-1].position()
+	}
+	if m := len(b.bad); m > 0 {
+		n = max(n, b.bad[m-1].Number)
+	}
+	return n
 }
 
 // batch encodes a batch. It is safe for concurrent use.
 func (k *keyPass) batch(ctx context.Context, file int, rows Rows) (*keyBatch, error) {
+	if k.c.bad.tolerates() {
+		return k.sift(ctx, file, rows)
+	}
+	return k.encode(ctx, file, rows)
+}
+
+func (k *keyPass) encode(ctx context.Context, file int, rows Rows) (*keyBatch, error) {
 	b := k.pool.Get().(*keyBatch)
-	b.noKey = nil
+	b.noKey, b.rows, b.bad = nil, len(rows.Numbers), nil
 	cols, err := k.c.transformKeys(ctx, k, file, rows)
 	if err != nil {
 		return nil, err
@@ -174,16 +209,24 @@ func (k *keyPass) batch(ctx context.Context, file int, rows Rows) (*keyBatch, er
 	if err := k.oldKeys(b, cols); err != nil {
 		return nil, err
 	}
-	return b, k.orders(b, cols)
+	b.erased = k.c.erased.among(&b.keys, k.c.load.Files[file])
+	return b, k.orders(b, file, cols)
 }
 
-func (k *keyPass) orders(b *keyBatch, cols []arrow.Array) error {
+func (k *keyPass) orders(b *keyBatch, file int, cols []arrow.Array) error {
 	if k.c.order == nil {
 		return nil
 	}
 	n := len(k.c.table.OrderBy)
 	if err := k.c.order.Encode(&b.orders, cols[k.orderAt:k.orderAt+n]); err != nil {
 		return err
+	}
+	if k.c.mendsFull(file) {
+		b.orders.Reset(k.c.order) // any change beats a row of the full load, whatever its order
+		for range b.marks {
+			b.orders.AppendNull()
+		}
+		return nil
 	}
 	for i := range b.marks {
 		if !b.orders.Null(i) {
@@ -247,7 +290,7 @@ func (k *keyPass) add(b *keyBatch) {
 
 // part makes a part of what is in memory.
 func (k *keyPass) part(read int64) *Part {
-	if !k.c.swaps() { // else nobody looks for the keys
+	if !k.c.swaps() || k.c.bad.watches() { // else nobody looks for the keys
 		k.keys.Ready()
 	}
 	return &Part{c: k.c, in: k.in, keys: k.keys, latest: k.latest, all: k.all, read: read}

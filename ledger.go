@@ -103,6 +103,12 @@ type State struct {
 	// Pace is how fast loads of the table went in this process; [FlagAuto] goes by it.
 	Pace *Pace `json:"pace,omitempty"`
 
+	// Erasures are the keys that were erased from the table; nil is none.
+	Erasures *Erasures `json:"erasures,omitempty"`
+
+	// Evolved is what evolution has made of the table's columns.
+	Evolved []EvolvedColumn `json:"evolved,omitempty"`
+
 	// Disposals are files that the source has yet to tidy up, where it is a
 	// [Disposer].
 	Disposals []Disposal `json:"disposals,omitempty"`
@@ -194,8 +200,11 @@ const (
 	EntryOperator    EntryKind = "operator" // an operator's verb
 	EntrySetAside    EntryKind = "set_aside"
 	EntryQuarantined EntryKind = "quarantined" // rows of a load were set aside
+	EntryErased      EntryKind = "erased"      // keys were erased, or older versions of the table removed for it
+	EntryEvolved     EntryKind = "evolved"     // a load changed the table's columns
 	EntryRebuilt     EntryKind = "rebuilt"     // the state was rebuilt from the table
 	EntryJob         EntryKind = "job"         // a job was submitted, ended or handed over
+	EntryChecked     EntryKind = "checked"     // a check warns of a file of a staged load
 )
 
 // Entry is one line of a table's history.
@@ -211,6 +220,11 @@ type Entry struct {
 	LastFile  string     `json:"last_file,omitempty"`
 	Receipt   *Receipt   `json:"receipt,omitempty"`
 	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
+	// Checks are the verdicts on a load that was held back, or those against a staged
+	// file. Those on a load that was applied are in its receipt.
+	Checks []Checked `json:"checks,omitempty"`
+	// Erasure is what an erasure did. It holds no key.
+	Erasure *ErasureReport `json:"erasure,omitempty"`
 	// Took is how long the load took from plan to commit.
 	Took time.Duration `json:"took,omitempty"`
 	// Engine is where the load ran, or was to run, and Route why.

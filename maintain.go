@@ -202,6 +202,9 @@ func (r *Runner) maintain(ctx context.Context, table string, opts MaintainOption
 	if !ok {
 		return rep, WithOutcome(Terminal, fmt.Errorf("the sink of table %s has no maintenance", printable(table)))
 	}
+	if t, err = r.evolvedTable(ctx, t); err != nil {
+		return rep, err
+	}
 	target, err := t.Target()
 	if err != nil {
 		return rep, err
@@ -217,6 +220,7 @@ func (r *Runner) maintain(ctx context.Context, table string, opts MaintainOption
 				if err := r.tidyStaging(ctx, t, fence); err != nil {
 					return err
 				}
+				r.purgeDue(ctx, t, fence)
 			}
 			if step, err = maintainer.Maintain(ctx, target, opts); err != nil && ctx.Err() != nil {
 				err = errors.Join(context.Cause(ctx), err)

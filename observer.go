@@ -15,9 +15,15 @@ type Observer struct {
 	// LoadFailed is called when an attempt at a load did not go through.
 	// retryIn is how long until the next attempt; negative if there is none.
 	LoadFailed func(l Load, err error, attempt int, retryIn time.Duration)
-	// Quarantined is called after LoadApplied for a load of which rows were set
-	// aside in this process. The rows come without their bytes.
+	// Quarantined is called for a load of which rows were set aside, after its commit,
+	// and for each such file of a staged load. The rows come without their bytes.
 	Quarantined func(l Load, rows []BadRow)
+	// Checked is called for each verdict of the table's checks: after LoadApplied, when
+	// a load was held back, and for each file of a staged load.
+	Checked func(Load, Checked)
+	// Evolved is called after LoadApplied for each change that the load made to the
+	// table's columns.
+	Evolved func(Load, SchemaChange)
 	// Paused is called when a table is paused.
 	Paused func(table string, d Diagnosis)
 	// Staged is called for each file of a staged load that this process has staged,

@@ -22,7 +22,7 @@ var errTwoPasses = errors.New("keys do not rise from row to row: two passes are 
 
 // onePass reports whether the load may be read in one pass.
 func (c *Changes) onePass() bool {
-	return c.optimistic && !c.unsorted.Load() && c.swaps() && len(c.load.Files) == 1 && !c.partial() &&
+	return c.erased == nil && c.optimistic && !c.unsorted.Load() && c.swaps() && len(c.load.Files) == 1 && !c.partial() &&
 		!c.keys.changed() // keys that rise may be equal once they are transformed
 }
 
@@ -104,6 +104,9 @@ func (s *stream) run(ctx context.Context, yield func(arrow.RecordBatch) bool) er
 	err := r.run(ctx)
 	if errors.Is(err, errStop) {
 		return nil
+	}
+	if bad := (*RowError)(nil); c.bad.tolerates() && errors.As(err, &bad) && bad.Row > 0 {
+		err = errTwoPasses // which set rows aside
 	}
 	if errors.Is(err, errTwoPasses) {
 		c.unsorted.Store(true)

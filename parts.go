@@ -12,7 +12,7 @@ import (
 func (k *keyPass) parts(ctx context.Context, yield func(*Part, error) bool) {
 	if k.spill == nil {
 		p := k.part(k.read)
-		p.whole = true
+		p.whole, p.bad, p.refused = true, k.c.bad.count(), k.refused
 		yield(p, nil)
 		return
 	}
@@ -30,9 +30,10 @@ func (k *keyPass) parts(ctx context.Context, yield func(*Part, error) bool) {
 		extra = 0 // rows stand for themselves
 	}
 	var d *deferred
-	if k.c.swaps() || !k.c.compares() && !k.c.partial() && len(k.c.table.Transforms) == 0 {
+	if k.c.swaps() || !k.c.compares() && !k.c.partial() && !k.c.softens() && len(k.c.table.Transforms) == 0 {
 		d = &deferred{wanted: newBitmap(k.in.base[len(k.in.base)-1])}
 	}
+	bad, refused := k.c.bad.count(), k.refused
 	for len(s.todo) > 0 {
 		p, err := s.next(ctx)
 		if err != nil {
@@ -40,6 +41,8 @@ func (k *keyPass) parts(ctx context.Context, yield func(*Part, error) bool) {
 			return
 		}
 		p.read, extra = p.read+extra, 0
+		p.bad, bad = bad, 0
+		p.refused, refused = refused, 0
 		if p.defers = d; d != nil {
 			d.last = len(s.todo) == 0
 		}
@@ -196,6 +199,8 @@ func (k *keyPass) bytes() int64 {
 // settling is what the settling of so many keys takes.
 func (k *keyPass) settling(keys int64) int64 {
 	switch {
+	case k.c.softens():
+		return 112 * keys
 	case k.all != nil:
 		return 80 * keys
 	case k.c.swaps():

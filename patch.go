@@ -116,9 +116,7 @@ func (r Rows) gap(row int) []bool {
 
 // next returns a batch of completed rows and their changes, nil at the end.
 func (p *patcher) next() (arrow.RecordBatch, []int64, error) {
-	if p.held == nil {
-		p.held = p.builder.NewRecordBatch()
-	}
+	p.hold()
 	n := min(len(p.todo), 4096)
 	if n == 0 {
 		return nil, nil, nil
@@ -140,6 +138,22 @@ func (p *patcher) next() (arrow.RecordBatch, []int64, error) {
 		}
 	}
 	return p.builder.NewRecordBatch(), ids, nil
+}
+
+// hold ends the taking in of rows.
+func (p *patcher) hold() {
+	if p.held == nil {
+		p.held = p.builder.NewRecordBatch()
+	}
+}
+
+// lacks reports whether a change, whose held row is given, has or leaves a null in a
+// column by its own doing.
+func (p *patcher) lacks(id int64, row, col int) bool {
+	if p.gaps[row] == nil || !p.gaps[row][col] {
+		return p.held.Column(col).IsNull(row)
+	}
+	return p.resolve(cell{id, col}) < 0 && !p.suppliedByTable(id, col)
 }
 
 // resolve returns the held row that supplies a cell, or -1 where that is the

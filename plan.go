@@ -26,6 +26,11 @@ type Decision struct {
 	// are paused for or set aside, as the table's policy says, before anything
 	// else happens.
 	Late []FileRecord `json:"late,omitempty"`
+	// Evolves are the changes of the table's columns that the files of Load ask for,
+	// Breach is why the table's contract does not let the load pass. [Runner.Plan]
+	// tells them.
+	Evolves []SchemaChange `json:"evolves,omitempty"`
+	Breach  *Diagnosis     `json:"breach,omitempty"`
 }
 
 // plan decides what comes next. It is a pure function of the table's

@@ -1,6 +1,7 @@
 package etl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -72,9 +73,16 @@ type BadRow struct {
 
 // BadPlace is where a row stood.
 type BadPlace struct {
-	ID   string `json:"id"`
-	File string `json:"file"`
-	Row  int64  `json:"row"`
+	ID    string   `json:"id"`
+	Kind  LoadKind `json:"kind"`
+	Order string   `json:"order,omitempty"`
+	File  string   `json:"file"`
+	Row   int64    `json:"row"`
+}
+
+// compare orders places of one epoch: rows of the full load come first.
+func (p BadPlace) compare(o BadPlace) int {
+	return cmp.Or(cmp.Compare(p.Kind, o.Kind), cmp.Compare(p.Order, o.Order), cmp.Compare(p.File, o.File), cmp.Compare(p.Row, o.Row))
 }
 
 // place is where the row first stood.
@@ -82,7 +90,7 @@ func (b BadRow) place() BadPlace {
 	if b.Origin != nil {
 		return *b.Origin
 	}
-	return BadPlace{ID: b.ID, File: b.File, Row: b.Row}
+	return BadPlace{ID: b.ID, Kind: b.Kind, Order: b.Order, File: b.File, Row: b.Row}
 }
 
 // Public returns the row without what holds values of cells.

@@ -17,6 +17,8 @@ type reading[T any] struct {
 	in  *inputs
 	// again is set in the second pass: files are cut as in the first one.
 	again bool
+	// whole is set where files are not to be cut.
+	whole bool
 	// wants reports whether any row of a piece of a file is wanted; nil if all are.
 	wants func(file int, first, rows int64) bool
 	// picks returns the Select of a file; nil if all rows are wanted.
@@ -201,13 +203,13 @@ func (r *reading[T]) cut(ctx context.Context, put func(*unit[T]) bool) {
 
 func (r *reading[T]) cutFile(ctx context.Context, file int, put func(*unit[T]) bool) (bool, error) {
 	f := r.c.load.Files[file]
-	format, chunked := r.c.format.(ChunkedFormat)
+	format, chunked := r.c.formatOf(file).(ChunkedFormat)
 	var known []Chunk
 	if r.again {
 		known = r.in.chunks[file]
 		chunked = chunked && known != nil
 	}
-	if !chunked || !r.again && f.Size > 0 && f.Size <= int64(r.c.budget.chunkSize()) {
+	if !chunked || r.whole || !r.again && f.Size > 0 && f.Size <= int64(r.c.budget.chunkSize()) {
 		return put(r.unit(file, nil, Chunk{}, true)), nil
 	}
 	in, err := r.c.source.Open(ctx, f)
@@ -277,7 +279,7 @@ func (r *reading[T]) scan(ctx context.Context, u *unit[T]) {
 		if err != nil {
 			return err
 		}
-		err = r.batches(ctx, u, r.c.format.Scan(ctx, in, r.request(u.file)))
+		err = r.batches(ctx, u, r.c.formatOf(u.file).Scan(ctx, in, r.request(u.file)))
 		if cerr := in.Close(); err == nil {
 			err = cerr
 		}

@@ -59,8 +59,10 @@ func (r *Runner) Rebuild(ctx context.Context, table string) error {
 func (r *Runner) ofTable(files []File, table string) []FileRecord {
 	var out []FileRecord
 	for _, f := range files {
-		if rec := r.place(f); rec.Table == table {
-			out = append(out, rec)
+		for _, rec := range r.cfg.Records(f) {
+			if rec.Table == table {
+				out = append(out, rec)
+			}
 		}
 	}
 	sortRecords(out)
@@ -74,7 +76,8 @@ func (v *view) rebuild(files []FileRecord, s Standing) {
 	}
 	v.state.Epoch, v.state.EpochLanded = s.Epoch, s.Landed
 	v.state.Watermark, v.state.WatermarkFile = s.Watermark, s.WatermarkFile
-	v.state.Open = nil
+	v.state.Open, v.state.Evolved = nil, s.Evolved
+	v.state.Erasures = s.Erasures
 	loadOf := map[string]StandingLoad{}
 	for _, l := range s.Loads {
 		for _, id := range l.FileIDs {

@@ -8,7 +8,7 @@ import (
 // Register puts files into the ledger: those of configured tables as waiting,
 // others as set aside. Files that are registered already change nothing, so
 // events may come twice and in any order. It returns the number of files that
-// were new.
+// were new; one that feeds several tables counts once for each.
 func (r *Runner) Register(ctx context.Context, files ...File) (int, error) {
 	n, _, err := r.register(ctx, files)
 	return n, err
@@ -18,13 +18,14 @@ func (r *Runner) register(ctx context.Context, files []File) (registered, aside 
 	byTable := map[string][]FileRecord{}
 	seen := map[string]bool{}
 	for _, f := range files {
-		id := f.ID()
+		id := f.Object().ID()
 		if seen[id] {
 			continue
 		}
 		seen[id] = true
-		rec := r.place(f)
-		byTable[rec.Table] = append(byTable[rec.Table], rec)
+		for _, rec := range r.cfg.Records(f) {
+			byTable[rec.Table] = append(byTable[rec.Table], rec)
+		}
 	}
 	if n := byTable[""]; len(n) > 0 {
 		if aside, err = r.setAside(ctx, n); err != nil {
@@ -44,17 +45,47 @@ func (r *Runner) register(ctx context.Context, files []File) (registered, aside 
 	return registered, aside, nil
 }
 
-// place asks the layout. What it does not know, or places in a table that is
-// not configured, gets no table.
-func (r *Runner) place(f File) FileRecord {
-	p, ok := r.cfg.Layout.Place(f.Location)
-	switch {
-	case !ok || p.Kind != Full && p.Kind != Incremental:
-		return FileRecord{File: f, Note: "no rule of the layout recognises the location"}
-	case r.tables[p.Table] == nil:
-		return FileRecord{File: f, Note: "table " + printable(p.Table) + " is not configured"}
+// Records returns the records that [Runner.Register] makes of an object, as far as
+// Layout and Tables tell: one for each table that it feeds. What the layout does not
+// know, or places in a table that is not configured, gets one without a table.
+func (c Config) Records(f File) []FileRecord {
+	f = f.Object()
+	p, ok := c.Layout.Place(f.Location)
+	if !ok || p.Kind != Full && p.Kind != Incremental {
+		return []FileRecord{{File: f, Note: "no rule of the layout recognises the location"}}
 	}
-	return FileRecord{File: f, Table: p.Table, Kind: p.Kind, Order: p.Order}
+	note := "table " + printable(p.Table) + " is not configured"
+	switch {
+	case p.Mixed && p.Kind == Full:
+		return []FileRecord{{File: f, Note: "a full load is one table's"}}
+	case p.Mixed:
+		note = "no configured table reads files of several tables"
+	}
+	var out []FileRecord
+	for i := range c.Tables {
+		t := &c.Tables[i]
+		switch {
+		case p.Mixed && c.mixed(t):
+			f.Part = t.Name
+		case p.Mixed || t.Name != p.Table:
+			continue
+		}
+		out = append(out, FileRecord{File: f, Table: t.Name, Kind: p.Kind, Order: p.Order})
+	}
+	if out == nil {
+		return []FileRecord{{File: f, Note: note}}
+	}
+	return out
+}
+
+// mixed reports whether a table takes its rows from files of several tables.
+func (c Config) mixed(t *Table) bool {
+	format := t.Format
+	if format == nil {
+		format = c.Format
+	}
+	m, ok := format.(MixedFormat)
+	return ok && m.Mixed()
 }
 
 func (r *Runner) setAside(ctx context.Context, recs []FileRecord) (int, error) {
@@ -90,7 +121,7 @@ func (r *Runner) registerTable(ctx context.Context, t *Table, recs []FileRecord)
 	var fresh []FileRecord
 	var added []FileRecord
 	_, err := r.transition(ctx, t, 0, FileQuery{}, func(v *view) error {
-		known, err := r.files(ctx, t.Name, FileQuery{IDs: recordIDs(recs), AnyTable: true})
+		known, err := r.files(ctx, t.Name, FileQuery{IDs: append(recordIDs(recs), objectIDs(recs)...), AnyTable: true})
 		if err != nil {
 			return err
 		}
@@ -120,6 +151,7 @@ func (r *Runner) registerTable(ctx context.Context, t *Table, recs []FileRecord)
 			v.changed[rec.ID()] = true
 		}
 		added = slices.Clone(v.records[n:])
+		v.taken(fresh, aside)
 		return nil
 	})
 	if err != nil {
@@ -139,6 +171,29 @@ func (r *Runner) registered(t *Table, rec FileRecord) {
 		_ = r.tell(t, "Registered", func() { f(rec) }) // the file is in the ledger all the same
 	}
 	r.cfg.Logger.Debug("registered", "table", rec.Table, "file", rec.Location, "kind", rec.Kind.String(), "status", string(rec.Status))
+}
+
+// taken ends the waiting of objects that were set aside whole and are now taken in
+// parts.
+func (v *view) taken(parts, aside []FileRecord) {
+	whole := objectIDs(parts)
+	for _, rec := range aside {
+		if id := rec.ID(); rec.Part == "" && slices.Contains(whole, id) {
+			rec.Table, rec.Epoch = v.state.Table, v.state.Epoch
+			v.set(&rec, Superseded, "several tables take their rows from it")
+			v.records = append(v.records, rec)
+		}
+	}
+}
+
+// objectIDs are the IDs of the objects of which files are a part.
+func objectIDs(recs []FileRecord) (ids []string) {
+	for i := range recs {
+		if recs[i].Part != "" {
+			ids = append(ids, recs[i].Object().ID())
+		}
+	}
+	return ids
 }
 
 func recordIDs(recs []FileRecord) []string {

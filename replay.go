@@ -13,9 +13,10 @@ type replay struct {
 	r      *Resolution
 	h      *history
 	state  []int64
-	orders [][]byte // greatest known, by key
-	below  []origin // by change, where rows may be partial
-	rowOf  []rowRef // committed rows, where rows may be partial
+	orders [][]byte   // greatest known, by key
+	below  []origin   // by change, where rows may be partial
+	rowOf  []rowRef   // committed rows, where rows may be partial or are marked
+	marks  *softMarks // where deletes leave marked rows
 }
 
 // rowRef is a row of a batch.
@@ -29,6 +30,11 @@ func newReplay(r *Resolution) *replay {
 	s := &replay{r: r, h: p.all, orders: make([][]byte, p.Len())}
 	if p.c.partial() {
 		s.below = make([]origin, len(s.h.changes))
+	}
+	if p.c.softens() {
+		s.marks = newSoftMarks(r.exists)
+	}
+	if s.below != nil || s.marks != nil {
 		s.rowOf = make([]rowRef, p.Len())
 	}
 	return s
@@ -57,7 +63,10 @@ func (s *replay) remembered(k int32, order []byte) {
 
 // settle gives each row read its fate, as if no winner were filtered.
 func (s *replay) settle() Counts {
-	s.state = s.h.fold(s.r.part.Len(), s.orders, s.below)
+	s.state = s.h.fold(s.r.part.Len(), s.orders, s.below, s.marks)
+	if s.marks != nil {
+		return s.settleSoft()
+	}
 	n := Counts{Read: s.r.part.read, Superseded: s.r.part.read}
 	winner := func(fate *int64) {
 		n.Superseded--
@@ -100,12 +109,17 @@ func (s *replay) winsStill(i int) bool {
 	return o == nil || bytes.Compare(o, s.orders[s.h.changes[i].key]) >= 0
 }
 
-func (s *replay) changed(k int32) bool { return s.state[k] != stateCommitted }
+func (s *replay) changed(k int32) bool { return s.state[k] != stateCommitted || s.marks.has(k) }
 
 func (s *replay) memory(k int32, filtered bool) []byte {
 	state, o := s.state[k], s.orders[k]
 	switch {
-	case state < 0 || filtered:
+	case filtered:
+	case s.marks.has(k):
+		if o == nil {
+			o = []byte{} // what the row shows is not the order of the delete
+		}
+	case state < 0:
 	case s.h.changes[state].mark&markOrdered != 0:
 		o = nil // the row shows it
 	case o == nil && s.below != nil:

@@ -56,13 +56,15 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 	if p.c.checks != nil {
 		p.c.checks.settled = append(p.c.checks.settled, r)
 	}
-	if !p.c.swaps() {
+	if !p.c.swaps() && !p.c.appends() {
 		r.exists = make([]bool, p.Len())
 	}
 	if p.c.compares() {
 		r.differs = newComparison(p.Len())
 	}
 	switch {
+	case p.c.appends():
+		r.settlement = newAppending(r)
 	case p.stream:
 		r.settlement = newStream(r)
 	case p.latest != nil:
@@ -91,6 +93,13 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 		return nil, err
 	}
 	r.counts = r.settlement.settle()
+	r.counts.Read += p.bad
+	r.counts.Quarantined += p.bad
+	r.counts.Read += p.refused
+	r.counts.Filtered += p.refused
+	if err := p.c.bad.look(r); err != nil {
+		return nil, err
+	}
 	if d := p.defers; d != nil {
 		r.settlement.wanted(d.wanted)
 		d.counts.Add(r.counts)
@@ -145,7 +154,7 @@ func (r *Resolution) Rows(ctx context.Context) iter.Seq2[arrow.RecordBatch, erro
 		if d := r.part.defers; d != nil && !d.last {
 			return
 		}
-		if s, ok := r.settlement.(*stream); ok {
+		if s, ok := r.settlement.(rowStream); ok {
 			if err := s.run(ctx, func(b arrow.RecordBatch) bool { return yield(b, nil) }); err != nil {
 				yield(nil, err)
 			}
@@ -153,6 +162,12 @@ func (r *Resolution) Rows(ctx context.Context) iter.Seq2[arrow.RecordBatch, erro
 		}
 		w := newWinners(r)
 		defer w.close()
+		if more, err := w.markCommitted(ctx, func(b arrow.RecordBatch) bool { return yield(b, nil) }); err != nil {
+			yield(nil, err)
+			return
+		} else if !more {
+			return
+		}
 		if err := w.run(ctx, func(b arrow.RecordBatch) bool { return yield(b, nil) }); err != nil {
 			yield(nil, err)
 		}
@@ -202,6 +217,9 @@ func (r *Resolution) Memory() []Memory {
 		}
 		if r.settlement.changed(k) {
 			o = r.settlement.memory(k, r.filter != nil && r.filter[k])
+			if o == nil && r.mendsFull(k) {
+				o = []byte{} // any change beats the row, whatever order it shows
+			}
 		}
 		if o != nil {
 			out = append(out, Memory{Ordinal: k, Order: o})

@@ -9,6 +9,8 @@ import (
 type conditions struct {
 	// dispatcher is set where there is another engine.
 	dispatcher bool
+	// mode is that of a table which auto keeps in this process; empty for others.
+	mode Mode
 	// budget is the memory for the changes of loads, in bytes.
 	budget int64
 	// bounded is set where left is what is left of the time.
@@ -37,6 +39,8 @@ func route(l Load, p *Pace, c conditions) (JobFlag, string) {
 	switch {
 	case !c.dispatcher:
 		return FlagLocal, "no other engine is configured: L"
+	case c.mode != "":
+		return FlagLocal, fmt.Sprintf("a table of mode %s stays in this process: L", c.mode)
 	case l.Staged:
 		return FlagLocal, "staged file by file, which goes on after any deadline: L"
 	}
@@ -90,6 +94,8 @@ func routed(st State, d Decision, c conditions) Decision {
 	switch {
 	case st.Flag == FlagDistributed && !c.dispatcher:
 		return Decision{Reason: "flag G: no dispatcher to a distributed engine is configured"}
+	case st.Flag != FlagLocal && st.Erasures.concerns(l.Files):
+		l.Engine, l.Route = FlagLocal, "keys were erased that the files may hold, which only this process keeps out: L"
 	case st.Flag == FlagDistributed:
 		l.Engine, l.Route = FlagDistributed, "flag G"
 	case st.Flag == FlagAuto && d.Again && l.Engine == FlagDistributed && c.dispatcher: // handed over, or submitted before

@@ -112,7 +112,7 @@ func (s Staging) check(p *problems) {
 // stages reports whether a full load of the files is staged.
 func (t Table) stages(files []File) bool {
 	s := t.Staging.withDefaults()
-	if s.Mode == StageNever || t.FullLoads == FullDifference || t.Format != nil && t.Format.Partial(Full) {
+	if s.Mode == StageNever || t.FullLoads == FullDifference || t.Format != nil && t.Format.Partial(Full) || t.stageable() != nil || t.evolves() {
 		return false
 	}
 	var bytes int64

@@ -27,12 +27,13 @@ type SheetEntry struct {
 }
 
 // StageChanges returns the changes that file i of a staged load brings, as if it
-// were a full load of its own.
+// were a full load of its own, of the table's checks with those of SpanRow.
 func StageChanges(cfg ChangesConfig, i int) (*Changes, error) {
 	if i < 0 || i >= len(cfg.Load.Files) {
 		return nil, fmt.Errorf("load %s has no file %d", printable(cfg.Load.ID), i)
 	}
 	cfg.Load.Files, cfg.Load.Staged = slices.Clone(cfg.Load.Files[i:i+1]), true
+	cfg.Table.Checks = cfg.Table.spanned(SpanRow)
 	return NewChanges(cfg)
 }
 

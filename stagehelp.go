@@ -15,7 +15,9 @@ func (r *Runner) help(ctx context.Context, t *Table) (int, error) {
 	if err != nil || st.Running == nil || !st.Running.Staged || st.Flag == FlagPaused {
 		return 0, err
 	}
-	s, err := r.newStageRun(t, *st.Running, false)
+	load := *st.Running
+	load.erased = st.Erasures
+	s, err := r.newStageRun(t.as(st.Evolved), load, false)
 	if err != nil {
 		return 0, err
 	}

@@ -41,6 +41,7 @@ type stageRun struct {
 	leads  bool
 
 	mu      sync.Mutex
+	scope   *CheckScope   // once it is known
 	known   map[int]bool  // files staged
 	own     int           // by this process
 	slowest time.Duration // file of this process
@@ -70,7 +71,17 @@ func (r *Runner) applyStaged(ctx context.Context, t *Table, load Load) (Receipt,
 	if err := s.run(ctx); err != nil {
 		return Receipt{}, again(err)
 	}
+	if err := s.withinBudget(ctx); err != nil {
+		return Receipt{}, again(err)
+	}
+	verdicts, err := s.judge(ctx)
+	if err != nil {
+		return Receipt{}, again(err)
+	}
 	receipt, err := s.stager.Publish(ctx, s.target, load)
+	if err == nil && !receipt.Found {
+		receipt.Checks = verdicts
+	}
 	return receipt, again(err)
 }
 
@@ -258,13 +269,24 @@ func (s *stageRun) short(ctx context.Context) bool {
 func (s *stageRun) stage(ctx context.Context, i int) (StagedFile, error) {
 	ctx, cfg, stop := s.r.changesConfig(ctx, s.t, s.load)
 	defer stop(nil)
+	var err error
+	if cfg.Scope, err = s.checkScope(ctx); err != nil {
+		return StagedFile{}, err
+	}
+	if cfg.aside, err = s.r.aside(ctx, s.t, s.load, i); err != nil {
+		return StagedFile{}, err
+	}
 	changes, err := StageChanges(cfg, i)
 	if err != nil {
 		return StagedFile{}, WithOutcome(Terminal, err)
 	}
 	staged, err := s.stager.Stage(ctx, s.target, s.load, i, changes)
-	if err != nil && changes.unsorted.Load() { // one pass did not do
+	for err != nil && ctx.Err() == nil && changes.startsOver() {
 		staged, err = s.stager.Stage(ctx, s.target, s.load, i, changes)
+	}
+	if err == nil && !staged.Found {
+		s.r.tellQuarantined(s.t, s.load, changes)
+		err = s.judged(ctx, s.load.Files[i], changes.Verdicts())
 	}
 	return staged, ownPanic(ctx, err)
 }

@@ -279,6 +279,12 @@ func (v *view) applied(l Load, receipt Receipt, took time.Duration) {
 	if n := receipt.Counts.Quarantined; n > 0 {
 		v.names(v.log(EntryQuarantined, "%d bad rows of %d set aside", n, receipt.Counts.Read), l)
 	}
+	if rec := receipt.Evolved; rec != nil {
+		v.state.Evolved = rec.Columns
+		for _, c := range rec.Changes {
+			v.names(v.log(EntryEvolved, "%v", c), l)
+		}
+	}
 	v.state.Pace = v.state.Pace.learnt(l, receipt, took)
 	v.ended()
 	if l.Staged {
@@ -306,7 +312,8 @@ func (v *view) forget() {
 }
 
 // failed records that a load cannot go through, and pauses the table.
-func (v *view) failed(l Load, d Diagnosis, vanished bool) {
+// The entry that it returns is valid until the next one is added.
+func (v *view) failed(l Load, d Diagnosis, vanished bool) *Entry {
 	blamed := slices.ContainsFunc(l.Files, func(f File) bool { return f.Location == d.File })
 	for i := range v.records {
 		r := &v.records[i]
@@ -331,8 +338,10 @@ func (v *view) failed(l Load, d Diagnosis, vanished bool) {
 		location = l.Files[0].Location
 	}
 	v.state.LastFailed = &LastFile{Location: location, LoadID: l.ID, At: v.now}
+	at := len(v.entries) - 1
 	v.settle()
 	v.pause(d)
+	return &v.entries[at]
 }
 
 // abandon gives up the running load: its files wait again.

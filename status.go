@@ -7,13 +7,17 @@ import (
 	"time"
 )
 
-// Plan says what Drain would do next, and does nothing.
+// Plan says what Drain would do next, and does nothing. Of tables with a contract it
+// looks at the columns of the next load's files.
 func (r *Runner) Plan(ctx context.Context, table string) (Decision, error) {
 	t, err := r.table(table)
 	if err != nil {
 		return Decision{}, err
 	}
-	d, _, err := r.decide(ctx, t)
+	d, st, err := r.decide(ctx, t)
+	if err == nil {
+		err = r.foresee(ctx, t.as(st.Evolved), &d)
+	}
 	return d, err
 }
 
@@ -32,6 +36,8 @@ type TableStatus struct {
 	Lag time.Duration `json:"lag"`
 	// Why says in a line why the table does not go on, if it does not.
 	Why string `json:"why,omitempty"`
+	// Erasure says in a line what of [Runner.Erase] is not done; empty if nothing is.
+	Erasure string `json:"erasure,omitempty"`
 }
 
 // Status returns where a table stands. The empty name is that of the files
@@ -52,6 +58,7 @@ func (r *Runner) Status(ctx context.Context, table string) (TableStatus, error) 
 		s.State.Flag = t.Flag
 	}
 	now := r.cfg.Now()
+	s.Erasure = s.State.Erasures.waiting(now)
 	for rec, err := range r.cfg.Control.Files(ctx, FileQuery{Table: table}) {
 		if err != nil {
 			return s, err

@@ -11,7 +11,12 @@ type Table struct {
 	// Columns are the columns read from the files, without the operation column
 	// and before-image columns.
 	Columns Columns
-	// Key names the columns of the primary key; at least one.
+	// Mode says what the rows of the table are; empty is ModeUpsert. ModeColumns
+	// names the columns that the mode adds.
+	Mode        Mode
+	ModeColumns ModeColumns
+	// Key names the columns of the primary key; at least one, unless the table is
+	// of ModeAppend.
 	Key []string
 	// OrderBy names the ordering columns: of two changes to a key, the one
 	// with the greater values wins, the later in position if they are equal. A
@@ -54,6 +59,14 @@ type Table struct {
 	// BadRows is how many bad rows of a load are set aside in [Config.Quarantine]
 	// instead of failing it. A row set aside is as if it were not there.
 	BadRows ErrorBudget
+	// Contract says what happens when files differ from the declaration, and when the
+	// declaration differs from the table.
+	Contract Contract
+	// Renamed maps former names of columns to those that they have now, in files and
+	// in the table. A column that is renamed keeps its values.
+	Renamed map[string]string
+	// Dropped are columns that files do not have any more, or that nobody wants.
+	Dropped map[string]DropRule
 	// Partition and Sort are used when the table is created.
 	Partition []PartitionField
 	Sort      []string
@@ -65,6 +78,8 @@ type Table struct {
 	// Maintenance says how the table is kept in shape, by [Runner.Maintain] or,
 	// if it is automatic, after loads.
 	Maintenance Maintenance
+
+	evolved []EvolvedColumn // what evolution has made of Columns
 }
 
 // OpColumn is the column of change files that holds the operation.

@@ -27,6 +27,7 @@ func (t Table) withDefaults() Table {
 	if t.Flag == "" {
 		t.Flag = FlagLocal
 	}
+	t.modeDefaults()
 	if t.Late == "" {
 		t.Late = LatePause
 	}
@@ -52,7 +53,7 @@ func (t Table) withDefaults() Table {
 		}
 	}
 	if f, ok := t.Format.(TableFormat); ok {
-		t.Format = f.ForTable(t)
+		t.Format = f.ForTable(t.inFiles())
 	}
 	return t
 }
@@ -66,6 +67,7 @@ func (t Table) Validate() error {
 		p.add("name must be namespace.name, each of letters, digits, _ and -")
 	}
 	t.checkColumns(&p)
+	t.checkMode(&p)
 	t.checkKeys(&p)
 	switch {
 	case t.Flag != "" && !t.Flag.Valid():
@@ -82,12 +84,16 @@ func (t Table) Validate() error {
 	t.Staging.check(&p)
 	t.BadRows.check(&p)
 	t.Maintenance.check(&p)
+	t.checkContract(&p)
 	if len(p.errs) == 0 {
 		target, err := t.withDefaults().Target()
 		if err != nil {
 			p.add("%v", err)
 		} else {
 			t.checkChecks(&p, target)
+			if err := t.stageable(); err != nil && t.Staging.Mode == StageAlways {
+				p.add("staging: %v", err)
+			}
 		}
 	}
 	return p.err()
@@ -148,7 +154,7 @@ func (t Table) checkColumns(p *problems) {
 }
 
 func (t Table) checkKeys(p *problems) {
-	if len(t.Key) == 0 {
+	if len(t.Key) == 0 && t.Mode != ModeAppend {
 		p.add("no key")
 	}
 	if len(t.OldKey) > 0 && len(t.OldKey) != len(t.Key) {
@@ -200,7 +206,7 @@ func (t Table) Target() (Target, error) {
 		schema = out
 	}
 	target := Target{
-		Name: t.Name, Schema: unmarked(schema), Key: t.Key, OrderBy: t.OrderBy, Partition: t.Partition,
+		Name: t.Name, Mode: t.Mode, Schema: unmarked(schema), Key: t.Key, OrderBy: t.OrderBy, Partition: t.Partition,
 		Sort: t.Sort, TombstoneRetention: max(t.TombstoneRetention, 0), Properties: t.Properties,
 	}
 	for _, f := range schema.Fields() {
@@ -223,7 +229,9 @@ func (t Table) Target() (Target, error) {
 			break
 		}
 	}
-	return target, nil
+	err := t.addModeColumns(&target)
+	target.Evolution = t.evolution(target)
+	return target, err
 }
 
 func (t Table) outColumn(f arrow.Field) (Column, error) {

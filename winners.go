@@ -51,12 +51,14 @@ type won struct {
 	dropped int
 	keys    []int32 // of the rows dropped, unless the load replaces the table
 	same    int     // rows left out because they equal the committed ones
+
+	all arrow.RecordBatch // with those, where checks look at them; else nil
 }
 
 func (w *winners) run(ctx context.Context, yield func(arrow.RecordBatch) bool) error {
 	done := int64(0) // rows of the current file
 	r := &reading[*won]{
-		c: w.c, in: w.in, again: true, req: ScanRequest{Kind: w.c.load.Kind},
+		c: w.c, in: w.in, again: true, req: ScanRequest{Kind: w.c.load.Kind, Tolerant: w.c.bad.tolerates()},
 		wants: func(file int, first, rows int64) bool {
 			base := w.in.base[file]
 			if rows < 0 {
@@ -85,12 +87,17 @@ func (w *winners) run(ctx context.Context, yield func(arrow.RecordBatch) bool) e
 	for _, col := range w.c.table.Columns {
 		r.req.Columns = append(r.req.Columns, ScanColumn{Column: col})
 	}
-	if err := r.run(ctx); errors.Is(err, errStop) {
+	err := r.run(ctx)
+	switch {
+	case errors.Is(err, errStop):
 		return nil
-	} else if err != nil || w.patch == nil {
-		return err
+	case err == nil && w.patch != nil && !w.c.bad.stale():
+		err = w.patched(ctx, yield)
 	}
-	return w.patched(ctx, yield)
+	if err == nil && w.r.part.lastOne() {
+		err = w.c.bad.verdict()
+	}
+	return err
 }
 
 // checkUnit makes sure that the rows wanted were there, and no others.
@@ -112,17 +119,18 @@ func (w *winners) batch(ctx context.Context, file int, rows Rows) (*won, error) 
 	for i, n := range rows.Numbers {
 		at[i] = w.in.base[file] + n
 	}
+	for _, bad := range rows.Bad {
+		w.c.bad.winner(file, bad.Number, bad.Err)
+	}
 	if w.patch != nil {
 		rows.Record.Retain()
-		return &won{rec: rows.Record, read: len(at), at: at, gaps: rows}, nil
+		return &won{rec: rows.Record, read: len(at) + len(rows.Bad), at: at, gaps: rows}, nil
 	}
-	if err := w.checkRequired(rows.Record, at, nil); err != nil {
-		return nil, err
-	}
-	out, err := w.transformed(ctx, rows.Record, at)
+	out, err := w.sift(ctx, rows.Record, at, nil)
 	if err != nil {
 		return nil, err
 	}
+	out.read += len(rows.Bad)
 	if err := w.compare(out); err != nil {
 		out.rec.Release()
 		return nil, err
@@ -130,9 +138,24 @@ func (w *winners) batch(ctx context.Context, file int, rows Rows) (*won, error) 
 	return out, nil
 }
 
+// whole checks and transforms rows; ids are their changes, where some of the values
+// are those of the table.
+func (w *winners) whole(ctx context.Context, rec arrow.RecordBatch, at, ids []int64) (*won, error) {
+	if err := w.checkRequired(rec, at, ids); err != nil {
+		return nil, err
+	}
+	return w.transformed(ctx, rec, at)
+}
+
 // take gives out a batch.
 func (w *winners) take(ctx context.Context, b *won, yield func(arrow.RecordBatch) bool) error {
+	if b.rec == nil {
+		return nil // it had bad rows
+	}
 	defer b.rec.Release()
+	if w.c.bad.stale() {
+		return nil
+	}
 	if w.patch != nil {
 		ids := w.changesAt(b.at)
 		return w.patch.take(b.gaps, ids, func(whole arrow.RecordBatch, ids []int64) error {
@@ -144,7 +167,12 @@ func (w *winners) take(ctx context.Context, b *won, yield func(arrow.RecordBatch
 	}
 	w.r.counts.Updated -= int64(b.same)
 	w.r.counts.Unchanged += int64(b.same)
-	if err := w.c.checks.look(ctx, w, b.rec, b.at); err != nil {
+	seen := b.rec
+	if b.all != nil {
+		defer b.all.Release()
+		seen = b.all
+	}
+	if err := w.c.checks.look(ctx, w, seen, b.at); err != nil {
 		return err
 	}
 	if b.rec.NumRows() > 0 && !yield(b.rec) {
@@ -168,6 +196,9 @@ func (w *winners) changesAt(at []int64) []int64 {
 
 // patched gives out the rows that were completed from others.
 func (w *winners) patched(ctx context.Context, yield func(arrow.RecordBatch) bool) error {
+	if w.refuseBelow(); w.c.bad.stale() {
+		return nil
+	}
 	for {
 		batch, ids, err := w.patch.next()
 		if err != nil || batch == nil {
@@ -191,11 +222,8 @@ func (w *winners) emit(ctx context.Context, rec arrow.RecordBatch, ids []int64, 
 	for i, id := range ids {
 		at[i] = w.r.part.all.changes[id].mark.position()
 	}
-	if err := w.checkRequired(rec, at, ids); err != nil {
-		return err
-	}
-	out, err := w.transformed(ctx, rec, at)
-	if err != nil {
+	out, err := w.sift(ctx, rec, at, ids)
+	if err != nil || out.rec == nil {
 		return err
 	}
 	if out.dropped > 0 {
@@ -227,11 +255,28 @@ func (w *winners) emit(ctx context.Context, rec arrow.RecordBatch, ids []int64, 
 
 // badRow places a mistake in the row at a position.
 func (w *winners) badRow(at int64, column, rule string, err error) error {
-	base := w.in.base
-	file, _ := slices.BinarySearch(base, at)
-	file--
-	return &RowError{File: w.c.load.Files[file].Location, Row: at - base[file], Column: column, Rule: rule, Err: err}
+	file := w.in.fileOf(at)
+	bad := &RowError{File: w.c.load.Files[file].Location, Row: at - w.in.base[file], Column: column, Rule: rule, Err: err}
+	if w.c.bad.tolerates() {
+		return &rowAt{bad, at}
+	}
+	return bad
 }
+
+// nullRow is badRow for a null in a required column, unless the table's contract says
+// otherwise.
+func (w *winners) nullRow(at int64, column string) error {
+	err := w.badRow(at, column, requiredIsNull, nil)
+	var bad *RowError
+	if errors.As(err, &bad) {
+		if other := w.c.table.null(bad, column); other != nil {
+			return other
+		}
+	}
+	return err
+}
+
+const requiredIsNull = "required value is null"
 
 // checkRequired looks for nulls; ids are the changes of the rows, where some
 // values may come from the table.
@@ -243,7 +288,7 @@ func (w *winners) checkRequired(rec arrow.RecordBatch, at, ids []int64) error {
 		}
 		for row := range at {
 			if a.IsNull(row) && (ids == nil || !w.patch.suppliedByTable(ids[row], i)) {
-				return w.badRow(at[row], col.Name, "required value is null", nil)
+				return w.nullRow(at[row], col.Name)
 			}
 		}
 	}

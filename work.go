@@ -15,7 +15,7 @@ import (
 // work takes one load from intent to record.
 func (r *Runner) work(ctx context.Context, t *Table, fence int64, st State, d Decision) (AppliedLoad, error) {
 	load := *d.Load
-	load.Fence = fence
+	load.Fence, load.erased = fence, st.Erasures
 	start := r.cfg.Now()
 	if err := r.begin(ctx, t, load, st.Version); err != nil {
 		return AppliedLoad{}, err
@@ -51,6 +51,12 @@ func (r *Runner) recordApplied(ctx context.Context, t *Table, load Load, receipt
 		if err := r.tell(t, "LoadApplied", func() { f(load, receipt, took) }); err != nil {
 			return AppliedLoad{}, r.pauseAfter(ctx, t, load, err)
 		}
+	}
+	if err := r.tellEvolved(t, load, receipt.Evolved); err != nil {
+		return AppliedLoad{}, r.pauseAfter(ctx, t, load, err)
+	}
+	if err := r.tellChecked(t, load, receipt.Checks); err != nil {
+		return AppliedLoad{}, r.pauseAfter(ctx, t, load, err)
 	}
 	r.cfg.Logger.Info("load applied", "table", t.Name, "load", load.ID, "run", load.Fence, "kind", load.Kind.String(),
 		"epoch", load.Epoch, "files", len(load.Files), "snapshot", receipt.Snapshot, "took", took)
@@ -112,6 +118,9 @@ func (r *Runner) attempts(ctx context.Context, t *Table, load Load) (Receipt, er
 // changesConfig is that of the changes of a load, which stop if the observer panics.
 func (r *Runner) changesConfig(ctx context.Context, t *Table, load Load) (context.Context, ChangesConfig, context.CancelCauseFunc) {
 	cfg := ChangesConfig{Table: *t, Load: load, Source: r.cfg.Source, TempDir: r.cfg.TempDir, shared: r.cfg.budget, onePass: true}
+	if r.cfg.Quarantine != nil {
+		cfg.Source = mendedSource{r.cfg.Source, r.cfg.Quarantine}
+	}
 	watch, _ := ctx.Value(watchKey{}).(*watch)
 	ctx, stop := context.WithCancelCause(ctx)
 	f := r.cfg.Observer.Progress
@@ -142,19 +151,16 @@ func (r *Runner) apply(ctx context.Context, t *Table, load Load) (Receipt, error
 	if cfg.Scope, err = r.checkScope(ctx, t); err != nil {
 		return Receipt{}, err
 	}
-	changes, err := NewChanges(cfg)
-	if err != nil {
-		return Receipt{}, WithOutcome(Terminal, err)
+	if cfg.aside, err = r.aside(ctx, t, load, -1); err != nil {
+		return Receipt{}, err
 	}
-	receipt, err := r.cfg.Sink.Apply(ctx, changes.target, load, changes)
-	if err != nil && changes.unsorted.Load() { // one pass did not do
-		receipt, err = r.cfg.Sink.Apply(ctx, changes.target, load, changes)
-	}
+	changes, receipt, err := r.applyEvolving(ctx, t, load, cfg)
 	if err == nil && receipt.LoadID != load.ID {
 		err = WithOutcome(Terminal, fmt.Errorf("sink answered for load %s", printable(receipt.LoadID)))
 	}
 	if err == nil && !receipt.Found {
-		receipt.Checks = changes.checks.verdicts()
+		receipt.Checks = changes.Verdicts()
+		r.tellQuarantined(t, load, changes)
 	}
 	return receipt, ownPanic(ctx, err)
 }
@@ -203,12 +209,13 @@ func (r *Runner) giveUp(ctx context.Context, t *Table, load Load, d Diagnosis, e
 		if run := v.state.Running; run == nil || run.ID != load.ID {
 			return errDone
 		}
-		v.failed(load, d, vanished)
+		v.failed(load, d, vanished).Checks = verdictsOf(err)
 		return nil
 	})
 	if terr != nil {
 		return errors.Join(err, terr)
 	}
+	_ = r.tellChecked(t, load, verdictsOf(err))
 	return r.tellPaused(t, d, err)
 }
 

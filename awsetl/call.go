@@ -102,8 +102,10 @@ func (c *call) findAll(ctx context.Context) {
 	_ = g.Wait()
 	for i := range c.items {
 		for _, f := range c.items[i].files {
-			if p, ok := c.cfg.Layout.Place(f.Location); ok && c.hasTable(p.Table) {
-				c.items[i].tables = append(c.items[i].tables, p.Table)
+			for _, rec := range c.cfg.Records(f) {
+				if rec.Table != "" {
+					c.items[i].tables = append(c.items[i].tables, rec.Table)
+				}
 			}
 		}
 	}

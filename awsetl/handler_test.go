@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/format"
 )
 
 func TestEveryShapeOfObjectEventLandsTheFile(t *testing.T) {
@@ -31,6 +32,21 @@ func TestEveryShapeOfObjectEventLandsTheFile(t *testing.T) {
 	}
 	w := newWorld(t, nil)
 	require.Equal(t, Answer{}, w.handle(sample(t, "s3-test-event")))
+}
+
+// TestOneEventOfAFileOfSeveralTables brings all of them up to date.
+func TestOneEventOfAFileOfSeveralTables(t *testing.T) {
+	w := newWorld(t, func(w *world) {
+		w.config.Layout = format.DMS{CdcPath: "cdc"}
+		for i := range w.config.Tables {
+			w.config.Tables[i].Op, w.config.Tables[i].Format = etl.OpColumn{}, format.DMSTransactions{}
+		}
+	})
+	w.land("cdc/CDC_TXN-20240220110825123.csv", "I,people,hr,1,Ann,1\nI,teams,hr,7,Sales,1\nI,nobody,hr,8\n")
+	require.Equal(t, 2, w.answer(created("cdc/CDC_TXN-20240220110825123.csv")).Registered)
+	require.Equal(t, []string{"1,Ann,1"}, w.rows("hr.people"))
+	require.Equal(t, []string{"7,Sales,1"}, w.rows("hr.teams"))
+	require.Zero(t, w.answer(schedule).Registered)
 }
 
 func TestTheBucketIsAskedNotTheEvent(t *testing.T) {

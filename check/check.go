@@ -4,14 +4,18 @@
 //
 // Some checks look at single rows and refuse those that are wrong, which can then be
 // set aside one by one: [Complete] with a share of 1, [Unique], [Range], [Allowed],
-// [Pattern], [References]. The others judge the load as a whole. All of them see the
-// rows that the load writes: those that won, after all transforms. Nulls are the
-// business of Complete alone; other checks pass over them.
+// [Pattern], [References], [Func]. The others judge the load as a whole. All of them
+// see the rows of the load that won, after all transforms, whether the table has them
+// already or not. Nulls are the business of [Complete] alone; other checks pass over
+// them. [Rows], [RowsOf] and [Volume] count all rows of the load's files.
+//
+// Approximate counts of distinct values take a third party's code: package hllcheck.
 package check
 
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -23,14 +27,29 @@ import (
 // check is a check made of a function, which looks at the declaration.
 type check struct {
 	name string
+	span etl.CheckSpan
 	plan func(target etl.Target) (start, error)
 }
+
+var (
+	_ etl.Check          = check{}
+	_ etl.CheckValidator = check{}
+	_ etl.CheckSpanner   = check{}
+)
 
 // start begins the check of a load.
 type start func(ctx context.Context, scope etl.CheckScope) (etl.Checker, error)
 
+// named is the name of a check of columns.
+func named(kind string, columns ...string) string {
+	return kind + "(" + strings.Join(columns, ", ") + ")"
+}
+
 // Name implements [etl.Check].
 func (c check) Name() string { return c.name }
+
+// Span implements [etl.CheckSpanner].
+func (c check) Span() etl.CheckSpan { return c.span }
 
 // Begin implements [etl.Check].
 func (c check) Begin(ctx context.Context, scope etl.CheckScope) (etl.Checker, error) {
@@ -45,7 +64,7 @@ func (c check) Begin(ctx context.Context, scope etl.CheckScope) (etl.Checker, er
 	return checker, nil
 }
 
-// Validate tells what is wrong with the check of a table.
+// Validate implements [etl.CheckValidator].
 func (c check) Validate(target etl.Target) error {
 	if _, err := c.plan(target); err != nil {
 		return fmt.Errorf("check %s: %w", c.name, err)
@@ -57,14 +76,14 @@ func (c check) Validate(target etl.Target) error {
 type rows struct {
 	column string
 	rule   string // what refused rows are, as "outside the range"
-	refuse func(batch arrow.RecordBatch) ([]int, error)
+	refuse func(ctx context.Context, batch arrow.RecordBatch) ([]int, error)
 
 	seen, refused int64
 }
 
 // Rows implements [etl.Checker].
-func (r *rows) Rows(_ context.Context, batch arrow.RecordBatch) ([]int, error) {
-	bad, err := r.refuse(batch)
+func (r *rows) Rows(ctx context.Context, batch arrow.RecordBatch) ([]int, error) {
+	bad, err := r.refuse(ctx, batch)
 	r.seen += batch.NumRows()
 	r.refused += int64(len(bad))
 	return bad, err
@@ -72,15 +91,24 @@ func (r *rows) Rows(_ context.Context, batch arrow.RecordBatch) ([]int, error) {
 
 // Verdict implements [etl.Checker].
 func (r *rows) Verdict(context.Context, etl.Counts) (etl.Verdict, error) {
-	return etl.Verdict{
-		OK: r.refused == 0, Column: r.column, Finding: fmt.Sprintf("%d of %d rows %s", r.refused, r.seen, r.rule),
-	}, nil
+	return r.verdict(r.refused), nil
+}
+
+func (r *rows) verdict(against int64) etl.Verdict {
+	return etl.Verdict{OK: against == 0, Column: r.column, Finding: fmt.Sprintf("%d of %d rows %s", against, r.seen, r.rule)}
+}
+
+// refusing begins a check that remembers nothing from row to row.
+func refusing(column, rule string, refuse func(batch arrow.RecordBatch) ([]int, error)) start {
+	return func(context.Context, etl.CheckScope) (etl.Checker, error) {
+		return &rows{column: column, rule: rule, refuse: func(_ context.Context, b arrow.RecordBatch) ([]int, error) { return refuse(b) }}, nil
+	}
 }
 
 // whole is a checker that judges at the end.
 type whole struct {
 	look    func(batch arrow.RecordBatch) error // nil if rows do not matter
-	verdict func(counts etl.Counts) (etl.Verdict, error)
+	verdict func(counts etl.Counts) etl.Verdict
 }
 
 // Rows implements [etl.Checker].
@@ -93,7 +121,7 @@ func (w *whole) Rows(_ context.Context, batch arrow.RecordBatch) ([]int, error) 
 
 // Verdict implements [etl.Checker].
 func (w *whole) Verdict(_ context.Context, counts etl.Counts) (etl.Verdict, error) {
-	return w.verdict(counts)
+	return w.verdict(counts), nil
 }
 
 // position returns the place of a column, and its declaration.
@@ -137,7 +165,7 @@ func literal(col etl.Column, text string) ([]byte, error) {
 
 // each calls fn with the encoded values of the columns of each row without nulls, and
 // returns the rows for which it returns false.
-func each(batch arrow.RecordBatch, at []int, fn func(row int, value []byte) bool) ([]int, error) {
+func each(batch arrow.RecordBatch, at []int, fn func(value []byte) bool) ([]int, error) {
 	cols := make([]arrow.Array, len(at))
 	for i, c := range at {
 		cols[i] = batch.Column(c)
@@ -152,7 +180,7 @@ func each(batch arrow.RecordBatch, at []int, fn func(row int, value []byte) bool
 		if r.Null(row) >= 0 {
 			continue
 		}
-		if buf = r.Append(buf[:0], row); !fn(row, buf) {
+		if buf = r.Append(buf[:0], row); !fn(buf) {
 			bad = append(bad, row)
 		}
 	}

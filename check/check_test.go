@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/check"
+	"github.com/tidemark-data/etl/check/hllcheck"
 	"github.com/tidemark-data/etl/etltest"
 	"github.com/tidemark-data/etl/internal/textconv"
 )
@@ -109,19 +110,23 @@ func TestLoadChecks(t *testing.T) {
 		ok      bool
 		finding string
 	}{
-		"rows":            {check.Rows(100, 100), scope(), true, "100 rows, at least 100 and at most 100 expected"},
-		"too few rows":    {check.Rows(101, -1), scope(), false, "100 rows, at least 101 expected"},
-		"too many rows":   {check.Rows(0, 99), scope(), false, "100 rows, at least 0 and at most 99 expected"},
-		"counted":         {check.RowsOf(check.CountFiles(counts, ".count")), scope(), true, "100 rows, the source counts 100"},
-		"share":           {check.Complete("kind", 0.5), scope(), true, "1 of 2 rows have no value, at least 0.5 must have one"},
-		"lower share":     {check.Complete("kind", 0.6), scope(), false, "1 of 2 rows have no value, at least 0.6 must have one"},
-		"fresh":           {check.Fresh("at", time.Hour), scope(), true, "the newest is 1h0m0s old, at most 1h0m0s expected"},
-		"stale":           {check.Fresh("at", time.Hour-time.Second), scope(), false, "the newest is 1h0m0s old, at most 59m59s expected"},
-		"volume":          {check.Volume(0.5, 2, 5), past(100, 200, 150), true, "100 rows, 0.5 to 2 times the median of 150 expected"},
-		"low volume":      {check.Volume(0.5, 2, 5), past(300, 200, 250), false, "100 rows, 0.5 to 2 times the median of 250 expected"},
-		"volume of few":   {check.Volume(0.5, 2, 5), past(300, 200), true, "100 rows, and only 2 loads to compare with"},
-		"volume of last":  {check.Volume(0.9, 1.1, 3), past(100, 100, 100, 5, 5, 5, 5), true, "100 rows, 0.9 to 1.1 times the median of 100 expected"},
-		"volume, half of": {check.Volume(1, 1, 4), past(90, 110, 0, 500), true, "100 rows, 1 to 1 times the median of 100 expected"},
+		"rows":             {check.Rows(100, 100), scope(), true, "100 rows, at least 100 and at most 100 expected"},
+		"too few rows":     {check.Rows(101, -1), scope(), false, "100 rows, at least 101 expected"},
+		"too many rows":    {check.Rows(0, 99), scope(), false, "100 rows, at least 0 and at most 99 expected"},
+		"counted":          {check.RowsOf(check.CountFiles(counts, ".count")), scope(), true, "100 rows, the source counts 100"},
+		"share":            {check.Complete("kind", 0.5), scope(), true, "1 of 2 rows have no value, a share of at least 0.5 must have one"},
+		"lower share":      {check.Complete("kind", 0.6), scope(), false, "1 of 2 rows have no value, a share of at least 0.6 must have one"},
+		"fresh":            {check.Fresh("at", time.Hour), scope(), true, "the newest is 1h0m0s old, at most 1h0m0s expected"},
+		"stale":            {check.Fresh("at", time.Hour-time.Second), scope(), false, "the newest is 1h0m0s old, at most 59m59s expected"},
+		"volume":           {check.Volume(0.5, 2, 5), past(100, 200, 150), true, "100 rows, 0.5 to 2 times the median of 150 expected"},
+		"low volume":       {check.Volume(0.5, 2, 5), past(300, 200, 250), false, "100 rows, 0.5 to 2 times the median of 250 expected"},
+		"volume of few":    {check.Volume(0.5, 2, 5), past(300, 200), true, "100 rows, and only 2 loads to compare with"},
+		"volume of last":   {check.Volume(0.9, 1.1, 3), past(100, 100, 100, 5, 5, 5, 5), true, "100 rows, 0.9 to 1.1 times the median of 100 expected"},
+		"distinct":         {hllcheck.Distinct("kind", 1, 1), scope(), true, "about 1 distinct values, at least 1 and at most 1 expected"},
+		"too few values":   {hllcheck.Distinct("kind", 2, -1), scope(), false, "about 1 distinct values, at least 2 expected"},
+		"too many values":  {hllcheck.Distinct("id", 0, 1), scope(), false, "about 2 distinct values, at least 0 and at most 1 expected"},
+		"too many counted": {check.RowsOf(func(context.Context, etl.Load) (int64, error) { return 99, nil }), scope(), false, "100 rows, the source counts 99"},
+		"volume, half of":  {check.Volume(1, 1, 4), past(90, 110, 0, 500), true, "100 rows, 1 to 1 times the median of 100 expected"},
 	} {
 		_, v := judged(t, c.check, c.scope, read, "1,A,10,1.50,2024-02-20T11:00:00Z", "2,-,-,-,-")
 		require.Equal(t, c.finding, v.Finding, name)
@@ -133,15 +138,22 @@ func TestLoadChecks(t *testing.T) {
 
 func TestMistakesAreFoundBeforeAnyLoad(t *testing.T) {
 	for want, c := range map[string]etl.Check{
-		"check complete: the table has no column x":                  check.Complete("x", 1),
-		"check complete: the share lies between 0 and 1":             check.Complete("kind", 1.5),
-		`check range: "old" is not an int`:                           check.Range("age", "old", ""),
-		"check pattern: column age is a int, patterns are for text":  check.Pattern("age", "x"),
-		"check pattern: error parsing regexp: missing closing )":     check.Pattern("kind", "("),
-		"check fresh: column age is a int, not a moment":             check.Fresh("age", time.Hour),
-		"check unique: it names no columns":                          check.Unique(),
-		"check references: it needs as many columns of one table as": check.References([]string{"kind"}, "a.kinds", nil),
-		"check volume: it needs factors":                             check.Volume(2, 1, 3),
+		"check complete(x): the table has no column x":                         check.Complete("x", 1),
+		"check complete(kind): the share lies between 0 and 1":                 check.Complete("kind", 1.5),
+		`check range(age): "old" is not an int`:                                check.Range("age", "old", ""),
+		"check pattern(age): column age is of type int, patterns are for text": check.Pattern("age", "x"),
+		"check pattern(kind): error parsing regexp: missing closing )":         check.Pattern("kind", "("),
+		"check fresh(age): column age is of type int, not a moment":            check.Fresh("age", time.Hour),
+		"check unique(): it names no columns":                                  check.Unique(),
+		"check references(kind): it needs as many columns of one table as":     check.References([]string{"kind"}, "a.kinds", nil),
+		"check volume: it needs factors":                                       check.Volume(2, 1, 3),
+		"check pattern(kind): error parsing regexp: unexpected )":              check.Pattern("kind", "a)|(b"),
+		"check range(age): no value lies between its limits":                   check.Range("age", "2", "1"),
+		"check range(age): it has neither":                                     check.Range("age", "", ""),
+		"check rows: no number lies between its limits":                        check.Rows(2, 1),
+		"check distinct(kind): no number lies between":                         hllcheck.Distinct("kind", 2, 1),
+		"check allowed(kind): it allows no value":                              check.Allowed("kind"),
+		"check rows_of: it needs a function":                                   check.RowsOf(nil),
 	} {
 		err := people(etl.TableCheck{Check: c}).Validate()
 		require.ErrorContains(t, err, want)
@@ -167,7 +179,7 @@ func TestWhatFollows(t *testing.T) {
 			continue
 		}
 		err := lake.IngestError()
-		require.EqualError(t, err, "table a.people: row 2 of a/people/20240220-110825123.csv: column age: refused: check range: 1 of 2 rows are outside the range")
+		require.EqualError(t, err, "table a.people: row 2 of a/people/20240220-110825123.csv: column age: refused: check range(age): 1 of 2 rows are outside the range")
 		var ce *etl.CheckError
 		require.True(t, errors.As(err, &ce))
 		lake.Want("a.people", etltest.Rows{{1, "A", 10, "1.5", "2024-02-20 11:00:00"}, {2, "B", 20, "1", "2024-02-20 11:00:00"}})
@@ -181,5 +193,5 @@ func TestReferences(t *testing.T) {
 	lake.Ingest()
 	lake.Land("a/people/LOAD00000001.csv", "1,A,1,1,\n2,,1,1,\n3,C,1,1,\n")
 	err := lake.IngestError()
-	require.ErrorContains(t, err, "check references: 1 of 3 rows refer to no row of a.kinds")
+	require.ErrorContains(t, err, "check references(kind): 1 of 3 rows refer to no row of a.kinds")
 }

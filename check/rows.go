@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"regexp"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -18,99 +16,58 @@ import (
 // Complete holds where at least share (0 to 1) of the rows have a value in the
 // column. With a share of 1 it refuses the rows that have none.
 func Complete(column string, share float64) etl.Check {
-	return check{"complete", func(target etl.Target) (start, error) {
+	span := etl.SpanLoad
+	if share == 1 {
+		span = etl.SpanRow
+	}
+	return check{named("complete", column), span, func(target etl.Target) (start, error) {
 		at, _, err := position(target, column)
 		if err != nil {
 			return nil, err
 		}
-		if share < 0 || share > 1 {
+		if !(share >= 0 && share <= 1) {
 			return nil, errors.New("the share lies between 0 and 1")
 		}
-		nulls := func(batch arrow.RecordBatch) []int {
-			col := batch.Column(at)
-			if col.NullN() == 0 {
-				return nil
-			}
-			var bad []int
-			for row := range col.Len() {
-				if col.IsNull(row) {
-					bad = append(bad, row)
-				}
-			}
-			return bad
-		}
 		if share == 1 {
-			return refusing(column, "have no value", func(b arrow.RecordBatch) ([]int, error) { return nulls(b), nil }), nil
+			return refusing(column, "have no value", func(b arrow.RecordBatch) ([]int, error) { return nulls(b.Column(at)), nil }), nil
 		}
 		return func(context.Context, etl.CheckScope) (etl.Checker, error) {
 			var seen, empty int64
 			return &whole{
 				look: func(b arrow.RecordBatch) error {
 					seen += b.NumRows()
-					empty += int64(len(nulls(b)))
+					empty += int64(b.Column(at).NullN())
 					return nil
 				},
-				verdict: func(etl.Counts) (etl.Verdict, error) {
+				verdict: func(etl.Counts) etl.Verdict {
 					return etl.Verdict{
 						OK: float64(seen-empty) >= share*float64(seen), Column: column,
-						Finding: fmt.Sprintf("%d of %d rows have no value, at least %g must have one", empty, seen, share),
-					}, nil
+						Finding: fmt.Sprintf("%d of %d rows have no value, a share of at least %g must have one", empty, seen, share),
+					}
 				},
 			}, nil
 		}, nil
 	}}
 }
 
-// refusing begins a check that remembers nothing from row to row.
-func refusing(column, rule string, refuse func(batch arrow.RecordBatch) ([]int, error)) start {
-	return func(context.Context, etl.CheckScope) (etl.Checker, error) {
-		return &rows{column: column, rule: rule, refuse: refuse}, nil
+func nulls(col arrow.Array) []int {
+	if col.NullN() == 0 {
+		return nil
 	}
-}
-
-// UniqueLimit is how many rows of a load [Unique] tells apart; it takes some 40
-// bytes for each.
-const UniqueLimit = 20_000_000
-
-// Unique holds where no two rows of the load have the same values in the columns; it
-// refuses the later ones. Rows that are in the table already are not looked at, and
-// a load of more than UniqueLimit rows does not hold.
-func Unique(columns ...string) etl.Check {
-	return check{"unique", func(target etl.Target) (start, error) {
-		at, err := positions(target, columns)
-		if err != nil {
-			return nil, err
+	bad := make([]int, 0, col.NullN())
+	for row := range col.Len() {
+		if col.IsNull(row) {
+			bad = append(bad, row)
 		}
-		if len(at) == 0 {
-			return nil, errors.New("it names no columns")
-		}
-		return func(context.Context, etl.CheckScope) (etl.Checker, error) {
-			// Two independent hashes of 64 bits, seeded at random.
-			one, two := maphash.MakeSeed(), maphash.MakeSeed()
-			seen := map[[2]uint64]struct{}{}
-			return &rows{column: strings.Join(columns, ", "), rule: "are there already", refuse: func(b arrow.RecordBatch) ([]int, error) {
-				bad, err := each(b, at, func(_ int, value []byte) bool {
-					h := [2]uint64{maphash.Bytes(one, value), maphash.Bytes(two, value)}
-					if _, twice := seen[h]; twice {
-						return false
-					}
-					seen[h] = struct{}{}
-					return true
-				})
-				if err == nil && len(seen) > UniqueLimit {
-					err = etl.WithOutcome(etl.Terminal, fmt.Errorf("check unique: more than %d rows cannot be told apart", UniqueLimit))
-				}
-				return bad, err
-			}}, nil
-		}, nil
-	}}
+	}
+	return bad
 }
 
 // Range holds where the values of the column lie between least and most, both
 // inclusive, and refuses the rows of others. They are written as the column's values
-// are in files; empty is no limit.
+// are in files; empty is no limit. Text compares by bytes; NaN is above every number.
 func Range(column, least, most string) etl.Check {
-	return check{"range", func(target etl.Target) (start, error) {
+	return check{named("range", column), etl.SpanRow, func(target etl.Target) (start, error) {
 		at, col, err := position(target, column)
 		if err != nil {
 			return nil, err
@@ -122,11 +79,16 @@ func Range(column, least, most string) etl.Check {
 		if most != "" && err == nil {
 			high, err = literal(col, most)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case low == nil && high == nil:
+			return nil, errors.New("it has neither a least nor a greatest value")
+		case low != nil && high != nil && bytes.Compare(low, high) > 0:
+			return nil, errors.New("no value lies between its limits")
 		}
 		return refusing(column, "are outside the range", func(b arrow.RecordBatch) ([]int, error) {
-			return each(b, []int{at}, func(_ int, value []byte) bool {
+			return each(b, []int{at}, func(value []byte) bool {
 				return (low == nil || bytes.Compare(value, low) >= 0) && (high == nil || bytes.Compare(value, high) <= 0)
 			})
 		}), nil
@@ -136,12 +98,15 @@ func Range(column, least, most string) etl.Check {
 // Allowed holds where the column has one of the values, and refuses the rows of
 // others. They are written as the column's values are in files.
 func Allowed(column string, values ...string) etl.Check {
-	return check{"allowed", func(target etl.Target) (start, error) {
+	return check{named("allowed", column), etl.SpanRow, func(target etl.Target) (start, error) {
 		at, col, err := position(target, column)
 		if err != nil {
 			return nil, err
 		}
-		set := map[string]bool{}
+		if len(values) == 0 {
+			return nil, errors.New("it allows no value")
+		}
+		set := make(map[string]bool, len(values))
 		for _, v := range values {
 			b, err := literal(col, v)
 			if err != nil {
@@ -150,7 +115,7 @@ func Allowed(column string, values ...string) etl.Check {
 			set[string(b)] = true
 		}
 		return refusing(column, "have a value that is not allowed", func(b arrow.RecordBatch) ([]int, error) {
-			return each(b, []int{at}, func(_ int, value []byte) bool { return set[string(value)] })
+			return each(b, []int{at}, func(value []byte) bool { return set[string(value)] })
 		}), nil
 	}}
 }
@@ -158,13 +123,16 @@ func Allowed(column string, values ...string) etl.Check {
 // Pattern holds where the texts of the column match the regular expression (package
 // regexp) from their first to their last letter, and refuses the rows of others.
 func Pattern(column, expr string) etl.Check {
-	return check{"pattern", func(target etl.Target) (start, error) {
+	return check{named("pattern", column), etl.SpanRow, func(target etl.Target) (start, error) {
 		at, col, err := position(target, column)
 		if err != nil {
 			return nil, err
 		}
 		if col.Type != etl.String {
-			return nil, fmt.Errorf("column %s is a %v, patterns are for text", column, col.Type)
+			return nil, fmt.Errorf("column %s is of type %v, patterns are for text", column, col.Type)
+		}
+		if _, err := regexp.Compile(expr); err != nil { // by itself: it may not close our group
+			return nil, err
 		}
 		re, err := regexp.Compile(`\A(?:` + expr + `)\z`)
 		if err != nil {
@@ -186,64 +154,16 @@ func Pattern(column, expr string) etl.Check {
 	}}
 }
 
-// References holds where the values of the columns are those of a row of another
-// table, in the columns that there correspond to them, and refuses the others. The
-// other table is read once for each load, and its values are held in memory.
-func References(columns []string, table string, others []string) etl.Check {
-	return check{"references", func(target etl.Target) (start, error) {
-		at, err := positions(target, columns)
-		if err != nil {
-			return nil, err
-		}
-		if len(columns) == 0 || len(columns) != len(others) {
-			return nil, errors.New("it needs as many columns of one table as of the other")
-		}
-		return func(ctx context.Context, scope etl.CheckScope) (etl.Checker, error) {
-			if scope.Tables == nil {
-				return nil, errors.New("the sink does not let tables be read")
-			}
-			known := map[string]struct{}{}
-			for batch, err := range scope.Tables.Scan(ctx, table, others...) {
-				if err == nil {
-					err = gather(batch, others, known)
-				}
-				if err != nil {
-					return nil, fmt.Errorf("table %s: %w", table, err)
-				}
-			}
-			rule := "refer to no row of " + table
-			return &rows{column: strings.Join(columns, ", "), rule: rule, refuse: func(b arrow.RecordBatch) ([]int, error) {
-				return each(b, at, func(_ int, value []byte) bool {
-					_, ok := known[string(value)]
-					return ok
-				})
-			}}, nil
-		}, nil
-	}}
-}
-
-func gather(batch arrow.RecordBatch, columns []string, into map[string]struct{}) error {
-	at := make([]int, len(columns))
-	for i, name := range columns {
-		found := batch.Schema().FieldIndices(name)
-		if len(found) != 1 {
-			return etl.WithOutcome(etl.Terminal, fmt.Errorf("it has no column %s", name))
-		}
-		at[i] = found[0]
-	}
-	_, err := each(batch, at, func(_ int, value []byte) bool {
-		into[string(value)] = struct{}{}
-		return true
-	})
-	return err
-}
-
 // Func is a check by a function of one's own, which refuses rows of a batch by their
-// indexes, rising.
+// indexes, rising. It remembers nothing from batch to batch, is safe for concurrent
+// use, and its errors hold no values.
 func Func(name string, refuse func(ctx context.Context, batch arrow.RecordBatch) ([]int, error)) etl.Check {
-	return check{name, func(etl.Target) (start, error) {
-		return func(ctx context.Context, _ etl.CheckScope) (etl.Checker, error) {
-			return &rows{rule: "are refused", refuse: func(b arrow.RecordBatch) ([]int, error) { return refuse(ctx, b) }}, nil
+	return check{name, etl.SpanRow, func(etl.Target) (start, error) {
+		if name == "" || refuse == nil {
+			return nil, errors.New("it needs a name and a function")
+		}
+		return func(context.Context, etl.CheckScope) (etl.Checker, error) {
+			return &rows{rule: "are refused", refuse: refuse}, nil
 		}, nil
 	}}
 }

@@ -3,12 +3,15 @@ package dispatch
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tidemark-data/etl"
 )
 
-// ManifestVersion is the version of the documents that NewManifest makes.
+// ManifestVersion is the version of the documents that NewManifest makes for tables
+// of [etl.ModeUpsert], the only ones that jobs of version 1 know. Those of other modes
+// have the version after it.
 const ManifestVersion = 1
 
 // Manifest tells a job what to do. It holds no secrets and no rows.
@@ -36,7 +39,11 @@ type ManifestFile struct {
 
 // ManifestTable is the declaration of a table, with its defaults.
 type ManifestTable struct {
-	Name    string           `json:"name"`
+	Name string `json:"name"`
+	// Mode is the table's; empty is upsert. ModeColumns are those of soft_delete.
+	Mode        etl.Mode             `json:"mode,omitempty"`
+	ModeColumns *ManifestModeColumns `json:"mode_columns,omitempty"`
+
 	Columns []ManifestColumn `json:"columns"`
 	Key     []string         `json:"key"`
 	OrderBy []string         `json:"order_by,omitempty"`
@@ -57,6 +64,12 @@ type ManifestTable struct {
 	// TombstoneSeconds is how long the orders of deleted keys are remembered.
 	TombstoneSeconds int64             `json:"tombstone_seconds,omitempty"`
 	Properties       map[string]string `json:"properties,omitempty"`
+}
+
+// ManifestModeColumns are [etl.ModeColumns].
+type ManifestModeColumns struct {
+	Deleted   string `json:"deleted"`
+	DeletedAt string `json:"deleted_at"`
 }
 
 // ManifestTarget are the columns of the table itself.
@@ -92,6 +105,14 @@ func NewManifest(job etl.Job) (Manifest, error) {
 	if len(job.URIs) != len(job.Load.Files) {
 		return m, undeclared(errors.New("the source does not say where other engines find its files"))
 	}
+	if job.Table.BadRows != (etl.ErrorBudget{}) {
+		return m, undeclared(errors.New("the table sets bad rows aside, which other engines cannot do: its flag must be L"))
+	}
+	for _, f := range job.Load.Files {
+		if strings.HasPrefix(f.Location, etl.MendedPrefix) {
+			return m, undeclared(errors.New("the load has a mended row, whose content other engines cannot read: the table's flag must be L"))
+		}
+	}
 	if job.Sink.Kind == "" {
 		return m, undeclared(errors.New("the sink does not say where other engines find its tables"))
 	}
@@ -101,6 +122,9 @@ func NewManifest(job etl.Job) (Manifest, error) {
 		})
 	}
 	m.Target = ManifestTarget{Columns: columns(job.Target.Columns), Key: job.Target.Key, OrderBy: job.Target.OrderBy}
+	if job.Table.Mode != "" && job.Table.Mode != etl.ModeUpsert {
+		m.Version++
+	}
 	var err error
 	m.Table, err = tableOf(job)
 	return m, err
@@ -116,6 +140,14 @@ func tableOf(job etl.Job) (ManifestTable, error) {
 		OpColumn: t.Op.Column, OpCodes: map[string]string{}, AllowEmpty: t.AllowEmpty, Sort: t.Sort,
 		TombstoneSeconds: int64(max(t.TombstoneRetention, 0) / time.Second), Properties: t.Properties,
 		Partial: t.Format.Partial(job.Load.Kind),
+	}
+	switch t.Mode {
+	case "", etl.ModeUpsert:
+	case etl.ModeSoftDelete:
+		m.ModeColumns = &ManifestModeColumns{Deleted: t.ModeColumns.Deleted, DeletedAt: t.ModeColumns.DeletedAt}
+		fallthrough
+	default:
+		m.Mode = t.Mode
 	}
 	for code, op := range t.Op.Codes {
 		m.OpCodes[code] = map[etl.Op]string{etl.Upsert: "upsert", etl.Delete: "delete"}[op]

@@ -49,6 +49,7 @@ func ControlStore(t *testing.T, open func(t *testing.T) etl.ControlStore, opts .
 	run("Filters", filesFilters)
 	run("ManyIDs", filesManyIDs)
 	run("AnyTable", filesAnyTable)
+	run("Parts", filesParts)
 	run("UpdateWhileIterating", updateWhileIterating)
 	run("IterateWhileOthersUpdate", iterateWhileOthersUpdate)
 	run("History", historyOrder)

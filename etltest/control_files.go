@@ -105,6 +105,26 @@ func filesAnyTable(t *testing.T, s etl.ControlStore) {
 	require.Len(t, allFiles(t, s, etl.FileQuery{Table: "a.two", IDs: ids, AnyTable: true}), 2)
 }
 
+// filesParts keeps an object whole and in parts, each under a table of its own.
+func filesParts(t *testing.T, s etl.ControlStore) {
+	var recs []etl.FileRecord
+	var ids []string
+	for _, table := range []string{"", "a.one", "a.two"} {
+		r := record(table, "cdc/x")
+		r.Part = table
+		require.NoError(t, s.Update(t.Context(), etl.Update{State: etl.State{Table: table}, Insert: []etl.FileRecord{r}}))
+		recs, ids = append(recs, r), append(ids, r.ID())
+	}
+	for i, r := range recs {
+		require.Equal(t, []etl.FileRecord{r}, allFiles(t, s, etl.FileQuery{Table: r.Table}))
+		recs[i].Status = etl.Applied
+		require.NoError(t, s.Update(t.Context(), etl.Update{State: etl.State{Table: r.Table, Version: 1}, Put: recs[i : i+1]}))
+	}
+	sortRecords(recs)
+	require.Equal(t, recs, allFiles(t, s, etl.FileQuery{IDs: ids, AnyTable: true}))
+	require.ErrorIs(t, s.Update(t.Context(), etl.Update{State: etl.State{Table: "a.one", Version: 2}, Insert: recs[:1]}), etl.ErrConflict)
+}
+
 func filesManyIDs(t *testing.T, s etl.ControlStore) {
 	recs := records("a.b", 3000)
 	require.NoError(t, s.Update(t.Context(), etl.Update{State: etl.State{Table: "a.b"}, Insert: recs[:2900]}))

@@ -36,7 +36,9 @@ func fill(v reflect.Value, zone *time.Location, n *int) {
 		fill(v.Index(1), zone, n)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
-			fill(v.Field(i), zone, n)
+			if v.Field(i).CanSet() { // others are the process's own
+				fill(v.Field(i), zone, n)
+			}
 		}
 	}
 }

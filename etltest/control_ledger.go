@@ -133,7 +133,7 @@ var hostile = []string{
 func hostileNames(t *testing.T, s etl.ControlStore) {
 	for i, name := range hostile {
 		r := record(name, name)
-		r.Note, r.LoadID, r.VersionID = name, name, name
+		r.Note, r.LoadID, r.VersionID, r.Part = name, name, name, name
 		st := etl.State{Table: name, Watermark: name, WatermarkFile: name, Epoch: int64(i),
 			Running: &etl.Load{ID: name, Files: []etl.File{{Location: name}}}}
 		require.NoError(t, s.Update(t.Context(), etl.Update{
@@ -148,7 +148,7 @@ func hostileNames(t *testing.T, s etl.ControlStore) {
 		files := allFiles(t, s, etl.FileQuery{Table: name})
 		require.Len(t, files, 1, "%q", name)
 		want := record(name, name)
-		want.Note, want.LoadID, want.VersionID = name, name, name
+		want.Note, want.LoadID, want.VersionID, want.Part = name, name, name, name
 		require.Equal(t, want, files[0], "%q", name)
 		require.Equal(t, []etl.Entry{{Table: name, Text: name, Epoch: int64(i)}}, allHistory(t, s, name), "%q", name)
 		require.Equal(t, files, allFiles(t, s, etl.FileQuery{Table: name, IDs: []string{files[0].ID()}}), "%q", name)

@@ -32,6 +32,7 @@ var (
 //	locker.Acquire, locker.RaiseFence     (before, after)
 //	lease.Renew, lease.Release            (before, after)
 //	sink.Apply, sink.Applied, sink.Fence, sink.Standing, sink.Maintain (before, after)
+//	sink.Erase, sink.Purge                (before, after)
 //	sink.Prepare, sink.Stage, sink.Staged, sink.Publish, sink.Discard (before, after)
 //
 // A fault before a call keeps its effect from happening. A fault after it hides

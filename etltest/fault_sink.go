@@ -75,7 +75,12 @@ type faultSink struct {
 }
 
 // Unwrap implements [etl.Wrapper].
-func (f *faultSink) Unwrap() any { return f.s }
+func (f *faultSink) Unwrap() any {
+	if e, ok := etl.Ability[etl.Eraser](f.s); ok {
+		return &faultEraser{f.inj, e, f.s}
+	}
+	return f.s
+}
 
 func (f *faultSink) Apply(ctx context.Context, target etl.Target, load etl.Load, changes *etl.Changes) (etl.Receipt, error) {
 	return value(f.inj.scope(), "sink.Apply", func() (etl.Receipt, error) { return f.s.Apply(ctx, target, load, changes) })

@@ -109,6 +109,7 @@ var abilities = map[string]func(any) bool{
 	"Locator":     func(s any) bool { _, ok := s.(etl.Locator); return ok },
 	"Stager":      func(s any) bool { _, ok := s.(etl.Stager); return ok },
 	"Scanner":     func(s any) bool { _, ok := etl.Ability[etl.Scanner](s); return ok },
+	"Eraser":      func(s any) bool { _, ok := etl.Ability[etl.Eraser](s); return ok },
 	"Disposer":    func(s any) bool { _, ok := s.(etl.Disposer); return ok },
 }
 
@@ -128,6 +129,8 @@ func TestInjectorPassesAbilities(t *testing.T) {
 	require.Len(t, seen, 8)
 	require.True(t, abilities["Scanner"](inj.Sink(sink.NewMemory())))
 	require.False(t, abilities["Scanner"](inj.Sink(&plainSink{})))
+	require.True(t, abilities["Eraser"](inj.Sink(sink.NewMemory())))
+	require.False(t, abilities["Eraser"](inj.Sink(&plainSink{})))
 	require.True(t, abilities["FenceRaiser"](inj.Locker(lock.NewMemory())))
 	require.False(t, abilities["FenceRaiser"](inj.Locker(struct{ etl.Locker }{lock.NewMemory()})))
 	for _, s := range []etl.Source{

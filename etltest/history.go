@@ -112,7 +112,7 @@ func (m *Models) load(kind etl.LoadKind, files []LedgerFile) error {
 		switch now, there := m.Present[f.Location]; {
 		case !there:
 			return &etl.FileError{File: f.Location, Err: etl.ErrFileVanished}
-		case now.ID() != f.ID():
+		case now.ID() != f.Object().ID():
 			return &etl.FileError{File: f.Location, Err: etl.ErrFileChanged}
 		case m.landed[FileKey(f.File)].Bad:
 			return &etl.RowError{File: f.Location, Rule: "bad"}
@@ -136,6 +136,10 @@ func (m *Models) Step(s Step) {
 	for _, l := range s.Land {
 		f := etl.File{Location: l.Location, ETag: fmt.Sprintf("%q", l.Content), Size: int64(len(l.Content)), ModTime: l.At}
 		m.Present[l.Location], m.files[FileKey(f)] = f, f
+		l.Rows = slices.Clone(l.Rows)
+		for i := range l.Rows {
+			l.Rows[i].Landed = l.At
+		}
 		m.landed[FileKey(f)] = l
 	}
 	delete(m.Present, s.Gone)

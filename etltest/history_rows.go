@@ -27,6 +27,9 @@ func newRowMaker(r *rand.Rand, h *History) rowMaker {
 		orders: r.IntN(3), nullOrders: r.IntN(2) == 0,
 	}
 	t := &h.Table
+	if t.Mode == etl.ModeAppend {
+		m.oldKeys, m.orders = false, 0
+	}
 	t.Name, t.Op.Column = "shop.orders", "Op"
 	if m.composite {
 		t.Key = append(t.Key, "region")
@@ -55,6 +58,9 @@ func newRowMaker(r *rand.Rand, h *History) rowMaker {
 		h.NoSupply = "<none>"
 	}
 	m.policies()
+	if t.Mode == etl.ModeAppend {
+		t.Key, t.Late = nil, etl.LateApply
+	}
 	return m
 }
 
@@ -99,7 +105,7 @@ func (m *rowMaker) changes(n int) []Change {
 	for range n {
 		key := m.key()
 		switch {
-		case m.IntN(4) == 0:
+		case m.IntN(4) == 0 && m.h.Table.Mode != etl.ModeAppend:
 			rows = append(rows, m.delete(key))
 		case m.oldKeys && m.IntN(3) == 0:
 			c := Upsert(m.row(key, true)...)
@@ -212,10 +218,14 @@ func (m *rowMaker) field(v any) string {
 	return Text(v)
 }
 
-// bad is the content of a change file whose last row has no key.
+// bad is the content of a change file whose last row has no key, or deletes where the
+// table takes no deletes.
 func (m *rowMaker) bad() []byte {
 	good := m.changes(1 + m.IntN(2))
 	row := m.row(m.key(), true)
+	if m.h.Table.Mode == etl.ModeAppend {
+		return m.csv(append(good, Delete(row...)), m.h.ChangeColumns)
+	}
 	row[len(m.h.Table.Key)-1] = nil
 	return m.csv(append(good, Upsert(row...)), m.h.ChangeColumns)
 }

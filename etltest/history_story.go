@@ -25,8 +25,13 @@ type story struct {
 // little longer. Layout must place "shop/orders/LOAD0000000A.csv" and
 // "shop/orders/20240220-110825123.csv" as AWS DMS means them.
 func NewHistory(seed int64, steps int, layout etl.Layout) *History {
+	return NewModeHistory("", seed, steps, layout)
+}
+
+// NewModeHistory is [NewHistory] for a table of a mode.
+func NewModeHistory(mode etl.Mode, seed int64, steps int, layout etl.Layout) *History {
 	r := rand.New(rand.NewPCG(uint64(seed), 0x7464))
-	h := &History{Seed: seed}
+	h := &History{Seed: seed, Table: etl.Table{Mode: mode}}
 	s := &story{Rand: r, h: h, now: time.Date(2024, 2, 20, 11, 0, 0, 0, time.UTC)}
 	s.source = s.now
 	s.rows = newRowMaker(r, h)

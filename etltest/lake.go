@@ -11,6 +11,7 @@ import (
 	"github.com/tidemark-data/etl/control"
 	"github.com/tidemark-data/etl/format"
 	"github.com/tidemark-data/etl/lock"
+	"github.com/tidemark-data/etl/quarantine"
 	"github.com/tidemark-data/etl/sink"
 	"github.com/tidemark-data/etl/source"
 )
@@ -38,6 +39,8 @@ type Lake struct {
 	Source  *source.Memory
 	Control *control.Memory
 	Sink    *sink.Memory
+	// Quarantine keeps the bad rows of tables that have a budget for them.
+	Quarantine *quarantine.Memory
 	// Injector places faults other than those of Fail.
 	Injector *Injector
 
@@ -77,13 +80,14 @@ func NewConfig(t testing.TB, cfg etl.Config) *Lake {
 	t.Helper()
 	l := &Lake{
 		Source: source.NewMemory(), Control: control.NewMemory(), Sink: sink.NewMemory(),
-		Injector: NewInjector(), t: t,
+		Quarantine: quarantine.NewMemory(), Injector: NewInjector(), t: t,
 		clock: clock{now: time.Date(2024, 2, 20, 11, 0, 0, 0, time.UTC)},
 	}
 	locker := lock.NewMemory()
 	locker.Now = l.clock.time
 	cfg.Source, cfg.Control = l.Injector.Source(l.Source), l.Injector.Control(l.Control)
 	cfg.Locker, cfg.Sink = l.Injector.Locker(locker), l.Injector.Sink(l.Sink)
+	cfg.Quarantine = l.Injector.Quarantine(l.Quarantine)
 	cfg.Now = l.clock.time
 	if cfg.Layout == nil {
 		cfg.Layout = format.DMS{}

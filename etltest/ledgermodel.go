@@ -64,6 +64,9 @@ func (l *LedgerModel) Register(files ...etl.File) {
 	var fresh []*LedgerFile
 	for _, f := range files {
 		place, ok := l.layout.Place(f.Location)
+		if place.Mixed { // the table has its part of it
+			f.Part, place.Table = l.table.Name, l.table.Name
+		}
 		if _, known := l.files[f.ID()]; known || !ok || place.Table != l.table.Name {
 			continue
 		}

@@ -28,6 +28,9 @@ type Change struct {
 	// OldKey holds the before-image columns, one for each key column; nil if
 	// there are none.
 	OldKey []any
+	// Landed is when the change's file landed, which some tables of
+	// [etl.ModeSoftDelete] show of deleted rows.
+	Landed time.Time
 }
 
 // Upsert is a change that inserts or replaces a row.
@@ -43,8 +46,10 @@ type Model struct {
 	// Filter, if not nil, tells which winning rows stay in the table.
 	Filter func(row []any) bool
 
-	table etl.Table
-	keys  map[string]known
+	table    etl.Table
+	keys     map[string]known
+	full     bool    // it holds but a full load
+	appended [][]any // rows of etl.ModeAppend
 }
 
 // known is what the table knows of one key.
@@ -57,10 +62,11 @@ type known struct {
 type verdict struct {
 	change int
 	oldKey bool // it won as the removal of the change's old key
+	upsert bool // an upsert of the load made the row that the key has
 }
 
 // NewModel returns the model of an empty table. Of the declaration it looks at
-// Columns, Key, OrderBy and FullLoads.
+// Columns, Mode, Key, OrderBy and FullLoads.
 func NewModel(table etl.Table) *Model {
 	return &Model{table: table, keys: map[string]known{}}
 }
@@ -77,7 +83,7 @@ func (m *Model) Load(kind etl.LoadKind, rows ...Change) (etl.Counts, error) {
 // its files. It returns what became of the rows, or an error, and no effect, if
 // one of them is bad.
 func (m *Model) Full(rows ...Change) (etl.Counts, error) {
-	fresh := &Model{Filter: m.Filter, table: m.table, keys: map[string]known{}}
+	fresh := &Model{Filter: m.Filter, table: m.table, keys: map[string]known{}, full: true}
 	counts, err := fresh.Apply(rows...)
 	if err != nil {
 		return etl.Counts{}, err
@@ -93,13 +99,16 @@ func (m *Model) Full(rows ...Change) (etl.Counts, error) {
 		}
 		fresh.keys[key] = known{row: k.row} // any change beats a row of the full load
 	}
-	m.keys = fresh.keys
+	m.keys, m.appended = fresh.keys, fresh.appended
 	return counts, nil
 }
 
 // Apply takes changes in the order of their files, as one load. It returns what
 // became of the rows, or an error, and no effect, if one of them is bad.
 func (m *Model) Apply(changes ...Change) (etl.Counts, error) {
+	if m.table.Mode == etl.ModeAppend {
+		return m.add(changes)
+	}
 	before, beforeLen := m.keys, m.len()
 	m.keys = maps.Clone(before)
 	won := map[string]verdict{}
@@ -129,12 +138,12 @@ func (m *Model) fold(i int, c Change, won map[string]verdict) error {
 	}
 	order := m.orderOf(c)
 	if c.Op == etl.Delete {
-		return m.take(key, nil, order, verdict{change: i}, won)
+		return m.take(key, m.deleted(key, c), order, verdict{change: i, upsert: won[key].upsert}, won)
 	}
 	previous := m.keys[key].row
 	if old, ok := oldKey(c, key); ok {
 		previous = m.keys[old].row
-		if err := m.take(old, nil, order, verdict{change: i, oldKey: true}, won); err != nil {
+		if err := m.take(old, m.deleted(old, c), order, verdict{change: i, oldKey: true, upsert: won[old].upsert}, won); err != nil {
 			return err
 		}
 	}
@@ -147,7 +156,10 @@ func (m *Model) fold(i int, c Change, won map[string]verdict) error {
 			row[j] = previous[j]
 		}
 	}
-	return m.take(key, row, order, verdict{change: i}, won)
+	if m.table.Mode == etl.ModeSoftDelete {
+		row = append(row, false, nil)
+	}
+	return m.take(key, row, order, verdict{change: i, upsert: true}, won)
 }
 
 // take lets one operation on one key win or lose; row is nil for a removal.
@@ -174,6 +186,7 @@ func (m *Model) take(key string, row, order []any, w verdict, won map[string]ver
 func (m *Model) settle(key string, w verdict, c Change, existed bool, n *etl.Counts) error {
 	now := m.keys[key]
 	switch {
+	case now.row != nil && w.oldKey && !w.upsert: // a committed row was marked, as part of another's fate
 	case now.row == nil && w.oldKey:
 		n.RemovedAsOldKey += count(existed)
 	case now.row == nil:
@@ -203,6 +216,9 @@ func (m *Model) required(row []any) error {
 // Rows returns the rows of the table, sorted.
 func (m *Model) Rows() Rows {
 	rows := Rows{}
+	for _, row := range m.appended {
+		rows = append(rows, slices.Clone(row))
+	}
 	for _, k := range m.keys {
 		if k.row != nil {
 			rows = append(rows, slices.Clone(k.row))
@@ -214,7 +230,7 @@ func (m *Model) Rows() Rows {
 // Clone returns a copy that changes by itself.
 func (m *Model) Clone() *Model {
 	c := *m
-	c.keys = maps.Clone(m.keys)
+	c.keys, c.appended = maps.Clone(m.keys), slices.Clone(m.appended)
 	return &c
 }
 
@@ -222,7 +238,7 @@ func (m *Model) len() (n int64) {
 	for _, k := range m.keys {
 		n += count(k.row != nil)
 	}
-	return n
+	return n + int64(len(m.appended))
 }
 
 func (m *Model) keyOf(c Change) (string, error) {

@@ -11,7 +11,7 @@ import (
 // the table and fresh, which holds nothing but the load.
 func (m *Model) difference(fresh *Model, rows []Change) etl.Counts {
 	n := etl.Counts{Read: int64(len(rows)), RowsBefore: m.len(), RowsAfter: fresh.len()}
-	deleted := &Model{table: m.table, keys: map[string]known{}} // what the load says without the filter
+	deleted := &Model{table: m.table, keys: map[string]known{}, full: true} // what the load says without the filter
 	won := map[string]verdict{}
 	for i, c := range rows {
 		_ = deleted.fold(i, c, won) // fresh has taken the rows, so none is bad

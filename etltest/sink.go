@@ -53,6 +53,13 @@ func Sink(t *testing.T, open func(t *testing.T) SinkUnderTest) {
 		"DifferenceManyParts":   sinkDifferenceManyParts,
 		"DifferenceOfValues":    sinkDifferenceOfValues,
 		"DifferenceRaces":       sinkDifferenceRaces,
+		"Append":                sinkAppend,
+		"AppendRaces":           sinkAppendRaces,
+		"SoftDelete":            sinkSoftDelete,
+		"SoftDeleteInOneLoad":   sinkSoftDeleteInOne,
+		"Scan":                  sinkScan,
+		"VerdictsAreKept":       sinkVerdicts,
+		"HeldBackByChecks":      sinkHeldBack,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(newSinkTest(t, open(t))) })

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -24,8 +25,8 @@ func (b *badRows) add(err *etl.RowError) {
 // drop takes note of a record that is a row of the batch. Of several mistakes in
 // one record the first one counts.
 func (b *badRows) drop(row int, err error) {
-	re, ok := err.(*etl.RowError)
-	if !ok || b.rows[row] {
+	var re *etl.RowError
+	if !errors.As(err, &re) || b.rows[row] {
 		return
 	}
 	if b.rows == nil {

@@ -76,6 +76,8 @@ type CSV struct {
 
 	// table names the columns that ForTable was given.
 	table []string
+	// share says which records are wanted of a file of several tables.
+	share *share
 }
 
 var _ etl.TableFormat = CSV{}

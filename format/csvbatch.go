@@ -44,6 +44,11 @@ func (s *csvScan) add() error {
 	} else {
 		n = s.cutPlain()
 	}
+	if s.csv.share != nil {
+		if mine, err := s.isMine(n); !mine || err != nil {
+			return err
+		}
+	}
 	if n != s.width {
 		return s.wrong(s.row, "", fmt.Sprintf("has %d fields, expected %d", n, s.width))
 	}

@@ -148,6 +148,9 @@ func (s *csvScan) placed() {
 		s.places[i] = s.columns[i].at
 	}
 	s.words = s.csv.Null != "" || s.csv.NotSupplied != nil
+	if s.csv.share != nil {
+		s.need = max(s.need, len(s.csv.share.columns()))
+	}
 	s.block.ends = make([]uint32, s.need+1)
 }
 
@@ -217,11 +220,15 @@ func (s *csvScan) end(yield func(etl.Rows, error) bool, err error) {
 
 // endures takes note of a bad record in place of its error, where the scan is tolerant.
 func (s *csvScan) endures(err error) error {
-	if row, ok := err.(*etl.RowError); ok && s.req.Tolerant {
-		s.bad.add(row)
-		return nil
+	if err == nil || !s.req.Tolerant {
+		return err
 	}
-	return err
+	var row *etl.RowError
+	if !errors.As(err, &row) {
+		return err
+	}
+	s.bad.add(row)
+	return nil
 }
 
 func (s *csvScan) close() {

@@ -25,8 +25,11 @@ import (
 // millisecond or a tenth of it. The extension is .csv or .json, with .gz or
 // .zst where compressed, or .parquet.
 //
-// Files of transactions kept together (CDC_TXN-...), which hold rows of all
-// tables, are not recognised.
+// Files of transactions kept together hold rows of all tables
+// ([etl.Placement.Mixed], [DMSTransactions]). They lie below a folder of their own,
+// and are recognised where CdcPath names it:
+//
+//	cdcPath/[folders/]CDC_TXN-20240220110825123.csv           changes
 type DMS struct {
 	// Folders is the number of folders above the schema's: those of the
 	// endpoint's bucketFolder or cdcPath.
@@ -34,12 +37,18 @@ type DMS struct {
 	// LowerCase folds the names of schema and table to lower case, as Glue and
 	// Athena do.
 	LowerCase bool
+	// CdcPath is the folder of transaction files (PreserveTransactions), with that
+	// of bucketFolder in front, as "raw/changes"; empty is none.
+	CdcPath string
 }
 
 var _ etl.Layout = DMS{}
 
 // Place implements [etl.Layout].
 func (d DMS) Place(location string) (etl.Placement, bool) {
+	if p, ok := d.transactions(location); ok {
+		return p, true
+	}
 	table, file, ok := d.split(location)
 	if !ok {
 		return etl.Placement{}, false
@@ -57,19 +66,40 @@ func (d DMS) Place(location string) (etl.Placement, bool) {
 	return etl.Placement{}, false
 }
 
+// transactions places a file of transactions.
+func (d DMS) transactions(location string) (etl.Placement, bool) {
+	folder := strings.Trim(d.CdcPath, "/")
+	rest, below := strings.CutPrefix(location, folder+"/")
+	if folder == "" || !below || !cleanPath(location) {
+		return etl.Placement{}, false
+	}
+	stem, ext, _ := strings.Cut(rest[strings.LastIndexByte(rest, '/')+1:], ".")
+	digits, named := strings.CutPrefix(stem, "CDC_TXN-")
+	if !named || ext == "parquet" || !dmsExtension(ext) {
+		return etl.Placement{}, false
+	}
+	order, ok := transactionOrder(digits)
+	return etl.Placement{Mixed: true, Kind: etl.Incremental, Order: order}, ok
+}
+
+// transactionOrder reads yyyyMMddHHmmss and a fraction of three to six digits. What
+// it makes compares with what changeOrder makes.
+func transactionOrder(digits string) (string, bool) {
+	if len(digits) < 17 || len(digits) > 20 {
+		return "", false
+	}
+	order, ok := changeOrder(digits[:8] + "-" + digits[8:17])
+	if len(digits) == 17 {
+		return order, ok
+	}
+	return digits, ok && allDigits(digits[17:])
+}
+
 // split takes the table's name and the file's from the location.
 func (d DMS) split(location string) (table, file string, ok bool) {
-	if d.Folders < 0 || !utf8.ValidString(location) {
-		return "", "", false
-	}
 	parts := strings.Split(location, "/")
-	if len(parts) < d.Folders+3 {
+	if d.Folders < 0 || len(parts) < d.Folders+3 || !cleanPath(location) {
 		return "", "", false
-	}
-	for _, p := range parts {
-		if p == "" || p == "." || p == ".." {
-			return "", "", false
-		}
 	}
 	schema, name := parts[d.Folders], parts[d.Folders+1]
 	if strings.Contains(name, ".") { // a.b/c and a/b.c would be one table
@@ -80,6 +110,17 @@ func (d DMS) split(location string) (table, file string, ok bool) {
 		table = strings.ToLower(table)
 	}
 	return table, parts[len(parts)-1], true
+}
+
+// cleanPath reports whether a location is UTF-8 and none of its parts is empty or
+// leads elsewhere.
+func cleanPath(location string) bool {
+	for p := range strings.SplitSeq(location, "/") {
+		if p == "" || p == "." || p == ".." {
+			return false
+		}
+	}
+	return utf8.ValidString(location)
 }
 
 func dmsExtension(ext string) bool {

@@ -6,6 +6,8 @@
 // files by hand, and [FirstOf] asks several layouts in turn. A location that no
 // layout recognises is never guessed at: it is set aside.
 //
-// [CSV] is the format of delimited text. Formats that need large libraries are
-// packages of their own, as format/parquetformat.
+// [CSV] is the format of delimited text, [JSONLines] that of one JSON object to a
+// line, [Debezium] that of change events, and [DMSTransactions] that of files in which
+// AWS DMS keeps the changes of all tables together. Formats that need large libraries
+// are packages of their own, as format/parquetformat and format/avroformat.
 package format

@@ -68,3 +68,46 @@ func ExampleCSV() {
 	}
 	// Output: [1 2] [7 8] ["THEFT, first degree" (null)]
 }
+
+func ExampleJSONLines() {
+	content := `{"stop_id":7,"reason":"SPEED"}` + "\n" + `{"reason":null,"stop_id":"8","lanes":[1,2]}` + "\n"
+	printed("stops/1.json", content, format.JSONLines{}, etl.Column{Name: "stop_id", Type: etl.Long}, etl.Column{Name: "reason", Type: etl.String})
+	// Output: [1 2] [7 8] ["SPEED" (null)]
+}
+
+func ExampleDebezium() {
+	content := `{"before":null,"after":{"id":7,"paid":1708427305123},"source":{"lsn":901},"op":"c","ts_ms":1708427306000}` + "\n" +
+		`{"before":{"id":7,"paid":null},"after":null,"source":{"lsn":902},"op":"d","ts_ms":1708427307000}` + "\n" +
+		"null\n"
+	printed("shop.orders/0.json", content, format.Debezium{Unit: format.Millis},
+		etl.Column{Name: "__op", Type: etl.String}, etl.Column{Name: "__source_lsn", Type: etl.Long},
+		etl.Column{Name: "id", Type: etl.Long}, etl.Column{Name: "paid", Type: etl.Timestamp})
+	// Output: [1 2] ["c" "d"] [901 902] [7 7] [1708427305123000 (null)]
+}
+
+// printed prints the rows of a file.
+func printed(location, content string, f etl.Format, columns ...etl.Column) {
+	ctx := context.Background()
+	landing := source.NewMemory()
+	in, err := landing.Open(ctx, landing.Put(location, []byte(content)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer in.Close()
+	req := etl.ScanRequest{Location: location, Kind: etl.Incremental}
+	for _, c := range columns {
+		req.Columns = append(req.Columns, etl.ScanColumn{Column: c})
+	}
+	for rows, err := range f.Scan(ctx, in, req) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Print(rows.Numbers)
+		for _, col := range rows.Record.Columns() {
+			fmt.Print(" ", col)
+		}
+		fmt.Println()
+	}
+}

@@ -290,8 +290,11 @@ func (s *jsonScan) flush(yield func(etl.Rows, error) bool) bool {
 // endures takes note of a bad record in place of its error, where the scan is
 // tolerant. Columns that it had no value for get a null, and flush leaves it out.
 func (s *jsonScan) endures(err error) error {
-	row, ok := err.(*etl.RowError)
-	if !ok || !s.req.Tolerant {
+	if err == nil || !s.req.Tolerant {
+		return err
+	}
+	var row *etl.RowError
+	if !errors.As(err, &row) {
 		return err
 	}
 	for i := range s.columns {

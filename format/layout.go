@@ -16,7 +16,7 @@ var _ etl.Layout = Override{}
 // Place implements [etl.Layout].
 func (o Override) Place(location string) (etl.Placement, bool) {
 	if p, ok := o.Files[location]; ok {
-		return p, p.Table != "" && p.Kind != etl.Unknown
+		return p, (p.Table != "") != p.Mixed && p.Kind != etl.Unknown
 	}
 	if o.Layout == nil {
 		return etl.Placement{}, false

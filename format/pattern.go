@@ -32,6 +32,9 @@ type Rule struct {
 	Match string
 	// Table is the table's name. ${name} and ${1} stand for groups of Match.
 	Table string
+	// Mixed says that the files hold rows of several tables
+	// ([etl.Placement.Mixed]). Table is then empty, and Kind etl.Incremental.
+	Mixed bool
 	// Kind is etl.Full or etl.Incremental.
 	Kind etl.LoadKind
 	// Order is the file's place among those of its table and kind, with groups
@@ -52,6 +55,7 @@ type Pattern struct {
 type compiledRule struct {
 	match        *regexp.Regexp
 	table, order template
+	mixed        bool
 	kind         etl.LoadKind
 	orderAs      OrderAs
 }
@@ -94,14 +98,16 @@ func compileRule(r Rule) (c compiledRule, err error) {
 		return c, fmt.Errorf("order: %w", err)
 	}
 	switch {
-	case r.Table == "":
+	case r.Mixed && (r.Table != "" || r.Kind == etl.Full):
+		return c, errors.New("files of several tables have no table, and are incremental")
+	case r.Table == "" && !r.Mixed:
 		return c, errors.New("table is empty")
 	case r.Kind != etl.Full && r.Kind != etl.Incremental:
 		return c, errors.New("kind is neither full nor incremental")
 	case r.OrderAs > OrderHex:
 		return c, errors.New("order is compared neither as text, decimal nor hex")
 	}
-	c.kind, c.orderAs = r.Kind, r.OrderAs
+	c.mixed, c.kind, c.orderAs = r.Mixed, r.Kind, r.OrderAs
 	return c, nil
 }
 
@@ -114,10 +120,10 @@ func (p *Pattern) Place(location string) (etl.Placement, bool) {
 		}
 		table, _ := r.table.expand(groups, OrderText)
 		order, ok := r.order.expand(groups, r.orderAs)
-		if !ok || !tableName(table) {
+		if !ok || !r.mixed && !tableName(table) {
 			return etl.Placement{}, false
 		}
-		return etl.Placement{Table: table, Kind: r.kind, Order: order}, true
+		return etl.Placement{Table: table, Mixed: r.mixed, Kind: r.kind, Order: order}, true
 	}
 	return etl.Placement{}, false
 }

@@ -93,7 +93,8 @@ class DuckDB(SQL):
         self.version = f"duckdb {duckdb.__version__}"
 
     def open(self, table):
-        self.source = f"iceberg_scan({text_literal(table['metadata'])})"
+        travel = f", snapshot_from_id = {table['snapshot']}" if table.get("snapshot") else ""
+        self.source = f"iceberg_scan({text_literal(table['metadata'])}{travel})"
 
     def arrow(self, sql):
         return self.con.execute(sql).to_arrow_table()
@@ -154,7 +155,10 @@ class Spark(SQL):
 
     def open(self, table):
         # Small files are read together, which saves tasks.
-        self.frame = self.session.read.format("iceberg").option("file-open-cost", "1").load(table["metadata"])
+        reader = self.session.read.format("iceberg").option("file-open-cost", "1")
+        if table.get("snapshot"):
+            reader = reader.option("versionAsOf", str(table["snapshot"]))
+        self.frame = reader.load(table["metadata"])
         self.frame.createOrReplaceTempView("t")
         self.source = "t"
 
@@ -206,13 +210,14 @@ class ClickHouse(SQL):
         self.version = f"clickhouse {chdb.engine_version} (chdb {version('chdb')})"
 
     def open(self, table):
+        self.travel = f", iceberg_snapshot_id = {table['snapshot']}" if table.get("snapshot") else ""
         base, _, name = local_path(table["metadata"]).rpartition("/metadata/")
         self.source = (f"icebergLocal({text_literal(base)}, "
                        f"SETTINGS iceberg_metadata_file_path = {text_literal('metadata/' + name)})")
 
     def arrow(self, sql):
         sql += (" SETTINGS output_format_arrow_string_as_string = 0, session_timezone = 'UTC',"
-                " aggregate_functions_null_for_empty = 1")
+                " aggregate_functions_null_for_empty = 1" + self.travel)
         try:
             return self.session.query(sql, "ArrowTable")
         except Exception:
@@ -270,14 +275,15 @@ class PyIceberg(Engine):
             raise AssertionError("the SQL catalog names another metadata file")
 
     def read(self):
-        if self.declared["filter"] != []:
+        if self.declared["filter"] != [] and not self.declared.get("snapshot"):
             import files
 
             files.check(self.declared, self.table)
-        return self.table.scan().to_arrow()
+        return self.table.scan(snapshot_id=self.declared.get("snapshot")).to_arrow()
 
     def counts(self, conditions):
-        return [self.table.scan(row_filter=self.where(*c)).to_arrow().num_rows for c in conditions]
+        at = self.declared.get("snapshot")
+        return [self.table.scan(row_filter=self.where(*c), snapshot_id=at).to_arrow().num_rows for c in conditions]
 
     def where(self, name, typ, op, text):
         from pyiceberg import expressions as e

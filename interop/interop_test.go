@@ -76,7 +76,7 @@ func writeTables(t *testing.T) string {
 		make func()
 	}{
 		{"wide", l.wide}, {"far", l.far}, {"sensitive", l.sensitive}, {"texts", l.texts}, {"empty", l.empty},
-		{"moved", l.moved}, {"many", l.many}, {"modes", l.modes}, {"maintained", l.maintained},
+		{"moved", l.moved}, {"many", l.many}, {"modes", l.modes}, {"maintained", l.maintained}, {"evolved", l.evolved},
 		{"histories", l.histories}, {"quickstart", l.quickstart},
 	} {
 		if *only == "" || slices.Contains(strings.Split(*only, ","), group.name) {

@@ -40,6 +40,7 @@ type check struct {
 	Sensitive  []string `json:"sensitive,omitempty"`
 	Sort       []string `json:"sort,omitempty"`
 	Lineage    string   `json:"lineage,omitempty"`
+	Snapshot   int64    `json:"snapshot,omitempty"`
 }
 
 type column struct {

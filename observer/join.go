@@ -37,6 +37,20 @@ func Join(all ...etl.Observer) etl.Observer {
 				}
 			}
 		},
+		Staged: func(l etl.Load, f etl.StagedFile, done, total int) {
+			for _, o := range all {
+				if o.Staged != nil {
+					o.Staged(l, f, done, total)
+				}
+			}
+		},
+		Checked: func(l etl.Load, c etl.Checked) {
+			for _, o := range all {
+				if o.Checked != nil {
+					o.Checked(l, c)
+				}
+			}
+		},
 		Paused: func(table string, d etl.Diagnosis) {
 			for _, o := range all {
 				if o.Paused != nil {

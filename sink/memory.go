@@ -42,11 +42,14 @@ func NewMemory() *Memory {
 type version struct {
 	number int
 	target etl.Target
-	rows   map[string]row
+	rows   map[string]row // by key, or where the table has none by load and place
 	memory map[string]remembered
 	loads  []etl.StandingLoad
 	last   etl.Load
 	fence  int64
+
+	erasures *etl.Erasures
+	evolved  []etl.EvolvedColumn
 }
 
 // row is a row of a batch; base rows came with the epoch's full load.
@@ -96,10 +99,11 @@ func (m *Memory) Apply(ctx context.Context, target etl.Target, load etl.Load, ch
 		if base.fence > load.Fence {
 			return etl.Receipt{}, fmt.Errorf("table %s: %w: %d, the table has %d", target.Name, etl.ErrStaleFence, load.Fence, base.fence)
 		}
-		if err := base.sameSchema(target); err != nil {
+		base, record, err := base.become(ctx, target)
+		if err != nil {
 			return etl.Receipt{}, etl.WithOutcome(etl.Terminal, err)
 		}
-		next, receipt, err := m.build(ctx, base, target, load, changes)
+		next, receipt, err := m.build(ctx, base, target, load, changes, record)
 		if err != nil {
 			return etl.Receipt{}, err
 		}
@@ -128,7 +132,7 @@ func (v *version) sameSchema(t etl.Target) error {
 }
 
 // build makes the version that follows base.
-func (m *Memory) build(ctx context.Context, base *version, target etl.Target, load etl.Load, changes *etl.Changes) (*version, etl.Receipt, error) {
+func (m *Memory) build(ctx context.Context, base *version, target etl.Target, load etl.Load, changes *etl.Changes, record *etl.SchemaRecord) (*version, etl.Receipt, error) {
 	b := &builder{target: target, load: load, next: base.clone(target, load, m.now()), found: map[string]bool{}}
 	for part, err := range changes.Parts(ctx) {
 		if err != nil {
@@ -145,13 +149,18 @@ func (m *Memory) build(ctx context.Context, base *version, target etl.Target, lo
 	if err := load.Check(b.counts); err != nil {
 		return nil, etl.Receipt{}, fmt.Errorf("table %s: %w", target.Name, err)
 	}
-	receipt := etl.Receipt{LoadID: load.ID, Snapshot: strconv.Itoa(base.number + 1), Committed: m.now(), Counts: b.counts}
+	receipt := etl.Receipt{
+		LoadID: load.ID, Snapshot: strconv.Itoa(base.number + 1), Committed: m.now(), Counts: b.counts, Checks: changes.Verdicts(),
+	}
+	if receipt.Evolved = record; record != nil {
+		b.next.evolved = record.Columns
+	}
 	b.next.stamp(load, receipt)
 	return b.next, receipt, nil
 }
 
 func (v *version) clone(t etl.Target, load etl.Load, now time.Time) *version {
-	n := &version{target: t, rows: map[string]row{}, memory: map[string]remembered{}, loads: slices.Clone(v.loads), last: v.last, fence: v.fence}
+	n := &version{number: v.number, target: t, rows: map[string]row{}, memory: map[string]remembered{}, loads: slices.Clone(v.loads), last: v.last, fence: v.fence, erasures: v.erasures, evolved: v.evolved}
 	if load.Kind == etl.Full && !load.Difference {
 		return n
 	}
@@ -185,6 +194,15 @@ type builder struct {
 	next   *version
 	counts etl.Counts
 	found  map[string]bool // keys of the load, where it is a difference
+	named  int             // rows without keys
+}
+
+// name makes up keys for rows that have none.
+func (b *builder) name(keys []string) {
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%016x-%s-%016x", b.next.number, b.load.ID, b.named)
+		b.named++
+	}
 }
 
 func (b *builder) part(ctx context.Context, base *version, part *etl.Part, now time.Time) error {
@@ -250,6 +268,9 @@ func (b *builder) insert(batches []arrow.RecordBatch, base bool) error {
 		keys, err := encodeAll(cols, int(batch.NumRows()))
 		if err != nil {
 			return err
+		}
+		if b.target.Mode == etl.ModeAppend {
+			b.name(keys)
 		}
 		for i, k := range keys {
 			if _, dup := b.next.rows[k]; dup {
@@ -335,7 +356,7 @@ func (m *Memory) Standing(_ context.Context, target etl.Target) (etl.Standing, e
 	v := m.current(target)
 	return etl.Standing{
 		Epoch: v.last.Epoch, Watermark: v.last.Watermark, WatermarkFile: v.last.WatermarkFile,
-		Landed: v.last.Landed, Fence: v.fence, Loads: slices.Clone(v.loads), Complete: true,
+		Landed: v.last.Landed, Fence: v.fence, Loads: slices.Clone(v.loads), Complete: true, Erasures: v.erasures, Evolved: v.evolved,
 	}, nil
 }
 

@@ -80,6 +80,9 @@ func (m *Memory) Stage(ctx context.Context, target etl.Target, load etl.Load, i 
 		return etl.StagedFile{}, err
 	}
 	f.Index, f.ID = i, load.Files[i].ID()
+	if target.Mode == etl.ModeAppend {
+		f.apart()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.open(target, load) != s {
@@ -131,6 +134,15 @@ func (m *Memory) stage(ctx context.Context, target etl.Target, load etl.Load, ch
 	}
 	f.rows, f.Counts = b.next.rows, b.counts
 	return f, nil
+}
+
+// apart keeps rows without keys apart from those of other files.
+func (f *stagedFile) apart() {
+	rows := make(map[string]row, len(f.rows))
+	for k, r := range f.rows {
+		rows[fmt.Sprintf("%s-%08x", k, f.Index)] = r
+	}
+	f.rows = rows
 }
 
 // Staged implements [etl.Stager].

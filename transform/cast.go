@@ -97,6 +97,8 @@ func newCaster(from etl.Type, to CastTo) (caster, error) {
 		return nil, errors.New("a format is for text")
 	case from == to.Type:
 		return func(col arrow.Array) (arrow.Array, error) { col.Retain(); return col, nil }, nil
+	case to.Type == etl.Bool && (from == etl.Float || from == etl.Double):
+		// 0 and 1 of a measured number are no truth
 	case (decimal || fromDecimal) && number(from) && number(to.Type):
 		return throughText(from, to.Type)
 	case number(from) && number(to.Type):

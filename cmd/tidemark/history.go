@@ -96,7 +96,8 @@ func (a *app) printHistory(entries []etl.Entry) error {
 	return g.write(a.stdout)
 }
 
-// entryText is an entry's text with where its load ran and why.
+// entryText is an entry's text with where its load ran and why, and what its checks
+// found that did not hold.
 func entryText(e etl.Entry) string {
 	text := e.Text
 	if e.Route != "" && e.Kind == etl.EntryApplied && e.Route != "flag "+string(e.Engine) {
@@ -104,6 +105,13 @@ func entryText(e etl.Entry) string {
 	}
 	if e.Job != nil && e.Kind == etl.EntryApplied {
 		text += "; " + e.Job.Engine + " " + e.Job.ID
+	}
+	if e.Receipt != nil {
+		for _, c := range e.Receipt.Checks {
+			if !c.OK {
+				text += "; check " + c.Check + ": " + c.Finding
+			}
+		}
 	}
 	return text
 }

@@ -66,6 +66,12 @@ func (a *app) plan(ctx context.Context, tables []string) error {
 		case d.Load != nil:
 			next, epoch, files = d.Load.Kind.String(), number(d.Load.Epoch), number(len(d.Load.Files))
 			engine = string(d.Load.Engine)
+			for _, c := range d.Evolves {
+				why += "; " + c.String()
+			}
+			if d.Breach != nil {
+				why += "; it would pause the table: " + d.Breach.Cause
+			}
 			if d.Load.Route != "" && d.Load.Route != "flag "+engine {
 				why += "; " + d.Load.Route
 			}
@@ -84,9 +90,10 @@ func (a *app) unregistered(ctx context.Context) (map[string]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list source: %w", err)
 		}
-		p, _ := a.config.Layout.Place(f.Location)
-		if a.hasTable(p.Table) {
-			listed[p.Table] = append(listed[p.Table], f.ID())
+		for _, rec := range a.config.Records(f) {
+			if rec.Table != "" {
+				listed[rec.Table] = append(listed[rec.Table], rec.ID())
+			}
 		}
 	}
 	out := map[string]int{}

@@ -62,9 +62,9 @@ type verb struct {
 
 func verbs() []*verb {
 	return []*verb{
-		ingestVerb(), statusVerb(), whyVerb(), historyVerb(), planVerb(),
+		ingestVerb(), statusVerb(), whyVerb(), historyVerb(), planVerb(), profileVerb(), compareVerb(),
 		pauseVerb(), resumeVerb(), retryVerb(), skipVerb(), reloadVerb(), completeVerb(),
-		cancelVerb(), classifyVerb(), flagVerb(), rebuildVerb(), maintainVerb(), versionVerb(),
+		cancelVerb(), classifyVerb(), badVerb(), flagVerb(), rebuildVerb(), maintainVerb(), eraseVerb(), versionVerb(),
 	}
 }
 

@@ -109,6 +109,7 @@ type tableStatusDoc struct {
 	PausedAt    time.Time              `json:"paused_at,omitzero"`
 	LagSeconds  float64                `json:"lag_seconds"`
 	Why         string                 `json:"why,omitempty"`
+	Erasure     string                 `json:"erasure,omitempty"`
 }
 
 func (a *app) tableStatus(ctx context.Context, name string) (tableStatusDoc, error) {
@@ -120,7 +121,7 @@ func (a *app) tableStatus(ctx context.Context, name string) (tableStatusDoc, err
 	return tableStatusDoc{
 		Table: name, Flag: st.Flag, ResumeTo: st.ResumeTo, Epoch: st.Epoch, Files: s.Files,
 		LastApplied: st.LastApplied, LastFailed: st.LastFailed, Open: st.Open, Running: st.Running, Job: newJobDoc(st.Job), Staged: st.Staged,
-		Paused: st.Paused, PausedAt: st.PausedAt, LagSeconds: max(s.Lag, 0).Seconds(), Why: s.Why,
+		Paused: st.Paused, PausedAt: st.PausedAt, LagSeconds: max(s.Lag, 0).Seconds(), Why: s.Why, Erasure: s.Erasure,
 	}, nil
 }
 
@@ -157,7 +158,7 @@ func (a *app) printStatus(doc statusDoc) error {
 			last = clean(path.Base(t.LastApplied.Location))
 		}
 		g.add(t.Table, flagText(t.Flag, t.ResumeTo), number(t.Epoch), number(t.Files[etl.Pending]+t.Files[etl.Running]),
-			number(t.Files[etl.Deferred]), last, age(time.Duration(t.LagSeconds*float64(time.Second))), clean(t.Why))
+			number(t.Files[etl.Deferred]), last, age(time.Duration(t.LagSeconds*float64(time.Second))), clean(joined(t.Why, t.Erasure)))
 	}
 	if err := g.write(a.stdout); err != nil {
 		return err
@@ -166,6 +167,11 @@ func (a *app) printStatus(doc statusDoc) error {
 		fmt.Fprintf(a.stdout, "\n%s set aside: %s\n", plural(doc.SetAside, "file"), a.command("status --files --status set_aside"))
 	}
 	return nil
+}
+
+// joined are the texts that are not empty.
+func joined(texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), "; ")
 }
 
 // flagText shows the flag that a paused table goes back to.

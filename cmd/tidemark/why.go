@@ -94,6 +94,7 @@ func facts(x etl.Explanation, tell func(name, text string)) {
 	if j := x.Job; j != nil {
 		tell("job", strings.TrimSpace(fmt.Sprintf("%s %s %s", j.ID, j.Phase, j.Reason)))
 	}
+	tell("erasure", x.Erasure)
 	if p := x.Trouble; p != nil {
 		tell("trouble", fmt.Sprintf("%d times, the last at %s: %s", p.Count, moment(p.At), p.Cause))
 	}

@@ -70,11 +70,16 @@ func (f Format) Partial(kind etl.LoadKind) bool {
 	return f.Events && f.Unavailable && kind != etl.Full
 }
 
-// Scan implements [etl.Format].
-func (f Format) Scan(ctx context.Context, in etl.Input, req etl.ScanRequest) iter.Seq2[etl.Rows, error] {
+func (f Format) withDefaults() Format {
 	if f.MaxBlockBytes == 0 {
 		f.MaxBlockBytes = 64 << 20
 	}
+	return f
+}
+
+// Scan implements [etl.Format].
+func (f Format) Scan(ctx context.Context, in etl.Input, req etl.ScanRequest) iter.Seq2[etl.Rows, error] {
+	f = f.withDefaults()
 	return func(yield func(etl.Rows, error) bool) {
 		s := &scan{format: f, req: req, size: in.Size(), in: &tracked{r: io.NewSectionReader(in, 0, in.Size())}}
 		if err := s.run(ctx, yield); err != nil && !errors.Is(err, errConsumer) {
@@ -107,6 +112,9 @@ type scan struct {
 	numbers    []int64
 	unsupplied [][]bool
 	taken      int
+	bad        map[int]*etl.RowError // by row of the batch in the making
+
+	keep func(rec any) error // instead of converting, if not nil
 }
 
 // tracked keeps the error of the input apart from those of its content.
@@ -149,7 +157,7 @@ func (s *scan) run(ctx context.Context, yield func(etl.Rows, error) bool) error 
 			return s.broken(nil, "more records than its bytes can hold")
 		}
 		if s.req.Select == nil || s.req.Select(s.row) {
-			if err := s.record(rec); err != nil {
+			if err := s.take(rec); err != nil {
 				return err
 			}
 		}
@@ -206,11 +214,15 @@ func (s *scan) flush(yield func(etl.Rows, error) bool) bool {
 		a.Release()
 	}
 	s.numbers, s.unsupplied, s.taken = nil, nil, 0
-	defer rows.Record.Release()
+	defer func() { rows.Record.Release() }()
+	if err := s.leave(&rows); err != nil {
+		yield(etl.Rows{}, err)
+		return false
+	}
 	return yield(rows, nil)
 }
 
-func (s *scan) bad(row int64, column, rule string) error {
+func (s *scan) wrong(row int64, column, rule string) error {
 	return &etl.RowError{File: s.req.Location, Row: row, Column: column, Rule: rule}
 }
 

@@ -241,3 +241,56 @@ func FuzzFormat(f *testing.F) {
 		}
 	})
 }
+
+func TestTolerantScan(t *testing.T) {
+	var recs []any
+	for n := range 5 {
+		r := row(n)
+		if n == 1 || n == 3 {
+			r["zoned"] = "secret"
+		}
+		recs = append(recs, r)
+	}
+	data := write(t, everyType, nil, recs...)
+	req := etl.ScanRequest{Location: "f.avro", Columns: wanted("i", etl.Int, "zoned", etl.TimestampTZ, "s", etl.String), Tolerant: true}
+	var numbers []int64
+	var bad []string
+	for rows, err := range (Format{}).Scan(context.Background(), input{bytes.NewReader(data)}, req) {
+		require.NoError(t, err)
+		require.EqualValues(t, len(rows.Numbers), rows.Record.NumRows())
+		require.Zero(t, rows.Record.Column(1).NullN())
+		numbers = append(numbers, rows.Numbers...)
+		for _, b := range rows.Bad {
+			bad = append(bad, fmt.Sprint(b.Number, " ", b.Err))
+		}
+	}
+	require.Equal(t, []int64{1, 3, 5}, numbers)
+	require.Equal(t, []string{
+		"2 row 2 of f.avro: column zoned: not a timestamp with a zone", "4 row 4 of f.avro: column zoned: not a timestamp with a zone",
+	}, bad)
+
+	req.Select = func(n int64) bool { return n == 2 }
+	for raw, err := range (Format{}).Raw(context.Background(), input{bytes.NewReader(data)}, req) {
+		require.NoError(t, err)
+		require.EqualValues(t, 2, raw.Number)
+		require.JSONEq(t, `{"i":1,"zoned":"secret","s":"é"}`, string(raw.Data), "as the file has it")
+	}
+}
+
+func TestTolerantScanOfEvents(t *testing.T) {
+	event := func(op, note string) any {
+		return map[string]any{"op": op, "before": nil, "after": map[string]any{"id": int64(1), "note": note}, "source": map[string]any{"lsn": int64(7)}, "ts_ms": nil}
+	}
+	data := write(t, envelope, nil, event("c", "x"), event("u", placeholder), event("q", "x"), event("d", "x"), event("r", "y"))
+	req := etl.ScanRequest{Kind: etl.Incremental, Columns: wanted("__op", etl.String, "id", etl.Long, "note", etl.String), Tolerant: true}
+	got, err := read(Format{Events: true, Unavailable: true}, data, req)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1|c|1|x", "2|u|1|?", "5|r|1|y"}, got)
+
+	f := Format{Events: true, Unavailable: true}
+	for raw, err := range f.Raw(context.Background(), input{bytes.NewReader(data)}, etl.ScanRequest{Columns: req.Columns, Select: func(n int64) bool { return n == 2 }}) {
+		require.NoError(t, err)
+		require.JSONEq(t, `{"__op":"u","id":1}`, string(raw.Data), "what was not logged is not there")
+	}
+	require.True(t, f.Mended().Partial(etl.Incremental))
+}

@@ -41,11 +41,11 @@ func (s *scan) plan(root *avro.SchemaNode) error {
 		}
 		node := s.find(root, c, named)
 		if node == nil && !want.Optional {
-			return s.bad(0, want.Name, "column is missing")
+			return s.wrong(0, want.Name, "column is missing")
 		}
 		if node != nil {
 			if c.convert = s.format.converter(node, want.Type, c.part == inSource); c.convert == nil {
-				return s.bad(0, want.Name, fmt.Sprintf("file has type %s, table wants %v", typeName(node), want.Type))
+				return s.wrong(0, want.Name, fmt.Sprintf("file has type %s, table wants %v", typeName(node), want.Type))
 			}
 		}
 		s.columns[i] = c

@@ -15,18 +15,18 @@ type sources [4]map[string]any
 func (s *scan) record(rec any) error {
 	m, ok := rec.(map[string]any)
 	if !ok {
-		return s.bad(s.row, "", "not a record")
+		return s.wrong(s.row, "", "not a record")
 	}
 	from := sources{inRow: m}
 	if s.format.Events {
 		var rule string
 		if from, rule = event(m); rule != "" {
-			return s.bad(s.row, "", rule)
+			return s.wrong(s.row, "", rule)
 		}
 	}
 	for i := range s.columns {
 		if rule := s.value(i, from); rule != "" {
-			return s.bad(s.row, s.req.Columns[i].Name, rule)
+			return s.wrong(s.row, s.req.Columns[i].Name, rule)
 		}
 	}
 	s.numbers = append(s.numbers, s.row)

@@ -149,6 +149,23 @@ func sums(header []string, rows func(yield func([]string))) (int, map[string]uin
 	return n, out
 }
 
+// scan gives out the rows of a table as texts.
+func scan(t *testing.T, lake *icebergsink.Sink, table string, columns int, yield func([]string)) {
+	for batch, err := range lake.Scan(context.Background(), table) {
+		require.NoError(t, err)
+		for i := range int(batch.NumRows()) {
+			cells := make([]string, columns)
+			for c := range cells {
+				cells[c] = "<null>"
+				if v := etltest.Cell(batch.Column(c), i); v != nil {
+					cells[c] = v.(string)
+				}
+			}
+			yield(cells)
+		}
+	}
+}
+
 func TestChicago(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two years of data")
@@ -211,19 +228,7 @@ func TestChicago(t *testing.T) {
 	require.NoError(t, err)
 	defer lake.Close()
 	gotRows, got := sums(header, func(yield func([]string)) {
-		for batch, err := range lake.Scan(ctx, "chicago.crimes") {
-			require.NoError(t, err)
-			for i := range int(batch.NumRows()) {
-				cells := make([]string, len(header))
-				for c := range cells {
-					cells[c] = "<null>"
-					if v := etltest.Cell(batch.Column(c), i); v != nil {
-						cells[c] = v.(string)
-					}
-				}
-				yield(cells)
-			}
-		}
+		scan(t, lake, "chicago.crimes", len(header), yield)
 	})
 	require.Equal(t, wantRows, gotRows)
 	require.Equal(t, want, got)

@@ -41,6 +41,9 @@ type Config struct {
 	Warehouse string
 	Catalog   string
 
+	// Quarantine is the folder of bad rows; empty for none.
+	Quarantine string
+
 	Layout etl.Layout
 	Tables []etl.Table
 
@@ -172,6 +175,7 @@ func (d *decoder) config(v value) *Config {
 	o.need("state").str(&c.State)
 	o.need("warehouse").str(&c.Warehouse)
 	o.get("catalog").str(&c.Catalog)
+	c.Quarantine = quarantined(o.get("quarantine"))
 
 	o.get("parallel").int(&c.Parallel)
 	o.get("memory").size(&c.MemoryBudget)
@@ -185,6 +189,7 @@ func (d *decoder) config(v value) *Config {
 	c.Spark = dispatcher(o.get("dispatcher"))
 	c.Job = job(o.get("job"))
 	d.paths(o, c)
+	d.source = c.Source
 
 	c.Layout = layout(o.need("layout"))
 	defaults := formats(o, formatSpec{})
@@ -196,6 +201,7 @@ func (d *decoder) config(v value) *Config {
 		tables.bad("no tables")
 	}
 	o.done()
+	needsQuarantine(tables, c)
 	sameNames(tables, c.Tables)
 	return c
 }
@@ -218,7 +224,7 @@ func (d *decoder) paths(o *object, c *Config) {
 	for _, p := range []struct {
 		key  string
 		path *string
-	}{{"source", &c.Source}, {"state", &c.State}, {"warehouse", &c.Warehouse}, {"catalog", &c.Catalog}, {"temp_dir", &c.TempDir}} {
+	}{{"source", &c.Source}, {"state", &c.State}, {"warehouse", &c.Warehouse}, {"catalog", &c.Catalog}, {"temp_dir", &c.TempDir}, {"quarantine", &c.Quarantine}} {
 		switch {
 		case strings.Contains(*p.path, "://"):
 			o.get(p.key).bad("is a URL; the command keeps tables in local folders")

@@ -36,7 +36,7 @@ func TestReference(t *testing.T) {
 	}, c.Spark)
 	require.Equal(t, config.Job{Poll: 15 * time.Second, Timeout: 2 * time.Hour, Attempts: 3, Await: true, LocalLimit: time.Hour}, c.Job)
 
-	require.Len(t, c.Tables, 6)
+	require.Len(t, c.Tables, 8)
 	in := c.Tables[0]
 	require.Equal(t, "mpd.incidents", in.Name)
 	require.Equal(t, etl.OpColumn{Column: "Op"}, in.Op)
@@ -56,15 +56,26 @@ func TestReference(t *testing.T) {
 		Unit: format.Micros, Units: map[string]format.TimeUnit{"changed_at": format.Millis}, Unavailable: true, DecimalText: true,
 	}, c.Tables[3].Format)
 	require.Equal(t, avroformat.Format{Events: true, Unavailable: true, AnyZone: true, MaxBlockBytes: 64 << 20}, c.Tables[4].Format)
-	units := c.Tables[5].Format.(format.CSV)
+	people := c.Tables[5].Format.(format.DMSTransactions)
+	require.Equal(t, [...]any{"MPD", "PEOPLE", true}, [...]any{people.Schema, people.Table, people.LowerCase})
+	require.Equal(t, "@same", *people.CSV.NotSupplied, "taken over from the file's csv")
+	units := c.Tables[6].Format.(format.CSV)
 	require.Equal(t, []string{"Op", "unit", "-", "station"}, units.ChangeColumns)
 	require.Equal(t, "NULL", units.Null, "taken over from the file's csv")
+	require.Equal(t, etl.ModeSoftDelete, c.Tables[6].Mode)
+	require.Equal(t, etl.ModeColumns{Deleted: "is_deleted", DeletedAt: "deleted_at"}, c.Tables[6].ModeColumns)
+	require.Equal(t, etl.ModeAppend, c.Tables[7].Mode)
+	require.Empty(t, c.Tables[7].Key)
 
 	p, ok := c.Layout.Place("dms/MPD/incidents/LOAD00000001.csv")
 	require.True(t, ok)
 	require.Equal(t, "mpd.incidents", p.Table)
 	_, ok = c.Layout.Place("dms/mpd/incidents/broken.csv")
 	require.False(t, ok)
+	p, _ = c.Layout.Place("dms/cdc/CDC_TXN-20240220110825123.csv")
+	require.Equal(t, etl.Placement{Mixed: true, Kind: etl.Incremental, Order: "202402201108251230"}, p)
+	p, _ = c.Layout.Place("dms/cdc/by-hand.csv")
+	require.True(t, p.Mixed)
 	p, _ = c.Layout.Place("dms/mpd/incidents/fix-1.csv")
 	require.Equal(t, etl.Placement{Table: "mpd.incidents", Kind: etl.Incremental, Order: "20240318093000500"}, p)
 }

@@ -16,14 +16,15 @@ type formatSpec struct {
 	json    *format.JSONLines
 	events  *format.Debezium
 	avro    *avroformat.Format
+	mixed   *format.DMSTransactions
 }
 
 // formats reads csv or parquet. A table's csv starts from that of the file.
 func formats(o *object, defaults formatSpec) formatSpec {
 	csv, parquet, json := o.get("csv"), o.get("parquet"), o.get("json_lines")
-	events, avro := o.get("debezium"), o.get("avro")
+	events, avro, mixed := o.get("debezium"), o.get("avro"), o.get("dms_transactions")
 	given := false
-	for _, v := range []value{csv, parquet, json, events, avro} {
+	for _, v := range []value{csv, parquet, json, events, avro, mixed} {
 		if v.given() && given {
 			v.bad("files are of one format")
 			return defaults
@@ -35,6 +36,8 @@ func formats(o *object, defaults formatSpec) formatSpec {
 		return formatSpec{events: debezium(events)}
 	case avro.given():
 		return formatSpec{avro: avroFormat(avro)}
+	case mixed.given():
+		return formatSpec{mixed: dmsTransactions(mixed, defaults.csv)}
 	case json.given():
 		return formatSpec{json: jsonLines(json)}
 	case csv.given():
@@ -54,12 +57,30 @@ func (s formatSpec) format() etl.Format {
 		return *s.events
 	case s.avro != nil:
 		return *s.avro
+	case s.mixed != nil:
+		return *s.mixed
 	case s.parquet != nil:
 		return *s.parquet
 	case s.csv != nil:
 		return *s.csv
 	}
 	return format.CSV{}
+}
+
+// dmsTransactions starts from the csv of the file, as a table's csv does.
+func dmsTransactions(v value, defaults *format.CSV) *format.DMSTransactions {
+	t := &format.DMSTransactions{}
+	o := v.object("a mapping such as {schema: MPD, table: INCIDENTS}, or {}")
+	o.get("schema").str(&t.Schema)
+	o.get("table").str(&t.Table)
+	o.get("lower_case").bool(&t.LowerCase)
+	if csv := o.get("csv"); csv.given() {
+		t.CSV = *csvFormat(csv, defaults)
+	} else if defaults != nil {
+		t.CSV = *defaults
+	}
+	o.done()
+	return t
 }
 
 func csvFormat(v value, defaults *format.CSV) *format.CSV {

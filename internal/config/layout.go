@@ -36,6 +36,7 @@ func dmsLayout(v value) etl.Layout {
 	o := v.object("a mapping with folders, or {}")
 	o.get("folders").int(&l.Folders)
 	o.get("lower_case").bool(&l.LowerCase)
+	o.get("cdc_path").str(&l.CdcPath)
 	o.done()
 	return l
 }
@@ -47,7 +48,10 @@ func patternLayout(v value) etl.Layout {
 		r, before := &rules[i], len(item.d.problems)
 		o := item.object("a rule with match, table and kind")
 		o.need("match").str(&r.Match)
-		o.need("table").str(&r.Table)
+		o.get("mixed").bool(&r.Mixed)
+		if !r.Mixed {
+			o.need("table").str(&r.Table)
+		}
 		kind(o.need("kind"), &r.Kind)
 		o.get("order").str(&r.Order)
 		as := "text"
@@ -123,7 +127,10 @@ func overrides(v value) map[string]etl.Placement {
 			ig.bool(&ignore)
 		}
 		if !ignore {
-			o.need("table").str(&p.Table)
+			o.get("mixed").bool(&p.Mixed)
+			if !p.Mixed {
+				o.need("table").str(&p.Table)
+			}
 			kind(o.need("kind"), &p.Kind)
 			o.get("order").str(&p.Order)
 		}

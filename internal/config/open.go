@@ -10,6 +10,7 @@ import (
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/control/sqlitecontrol"
 	"github.com/tidemark-data/etl/lock/sqlitelock"
+	"github.com/tidemark-data/etl/quarantine"
 	"github.com/tidemark-data/etl/sink/icebergsink"
 	"github.com/tidemark-data/etl/source"
 )
@@ -33,6 +34,12 @@ func (c *Config) Open(ctx context.Context, logger *slog.Logger) (cfg etl.Config,
 	if err != nil {
 		return cfg, nil, errors.Join(err, control.Close())
 	}
+	var bad etl.Quarantine
+	if c.Quarantine != "" {
+		if bad, err = quarantine.Dir(c.Quarantine); err != nil {
+			return cfg, nil, errors.Join(err, lake.Close(), control.Close())
+		}
+	}
 	skipped := func(location string, err error) {
 		if logger != nil {
 			logger.Warn("file left out of the listing", "file", location, "error", err)
@@ -43,6 +50,7 @@ func (c *Config) Open(ctx context.Context, logger *slog.Logger) (cfg etl.Config,
 		Control:      control,
 		Locker:       sqlitelock.New(control.DB()),
 		Sink:         lake,
+		Quarantine:   bad,
 		Layout:       c.Layout,
 		Tables:       c.Tables,
 		Parallel:     c.Parallel,

@@ -52,6 +52,7 @@ func (ps Problems) Unwrap() []error {
 // decoder collects the problems of one file.
 type decoder struct {
 	file     string
+	source   string // folder that files land in, once it is known
 	problems Problems
 }
 

@@ -15,10 +15,11 @@ func table(v value, defaults formatSpec) etl.Table {
 	var t etl.Table
 	o := v.object("a table with name, key and columns")
 	o.need("name").str(&t.Name)
-	o.need("key").strings(&t.Key)
+	tableMode(o, &t)
 	o.get("order_by").strings(&t.OrderBy)
 	o.get("old_key").strings(&t.OldKey)
-	t.Columns = columns(o.need("columns"))
+	t.Columns = tableColumns(o.need("columns"), &t)
+	t.Contract = contract(o.get("contract"))
 	t.Op = opColumn(o.get("op"))
 	if f := o.get("flag"); f.given() {
 		f.str((*string)(&t.Flag))
@@ -39,10 +40,16 @@ func table(v value, defaults formatSpec) etl.Table {
 	tombstones(o.get("tombstones"), &t.TombstoneRetention)
 	t.Properties = properties(o.get("properties"))
 	t.Maintenance = maintenance(o.get("maintenance"))
+	t.BadRows = badRows(o.get("bad_rows"))
 	if tr := o.get("transforms"); tr.given() {
 		t.Transforms = transforms(tr, t.Columns)
 	}
 	t.Format = formats(o, defaults).format()
+	if c := o.get("checks"); c.given() {
+		if t.Checks = checks(c); len(v.d.problems) == before {
+			validChecks(c, t)
+		}
+	}
 	o.done()
 	if len(v.d.problems) == before {
 		if err := t.Validate(); err != nil {
@@ -53,52 +60,55 @@ func table(v value, defaults formatSpec) etl.Table {
 }
 
 // columns reads a mapping from names to types or details, or a list of columns.
-func columns(v value) etl.Columns {
+func columns(v value, more ...columnReader) etl.Columns {
 	var out etl.Columns
 	switch v.node.(type) {
 	case *ast.SequenceNode:
 		for _, item := range v.list("") {
-			out = append(out, listedColumn(item))
+			out = append(out, listedColumn(item, more))
 		}
 	default:
 		o := v.object("a mapping from names to types")
 		for _, name := range o.names {
-			out = append(out, namedColumn(name, o.fields[name]))
+			out = append(out, namedColumn(name, o.fields[name], more...))
 		}
 	}
 	return out
 }
 
 // listedColumn reads "ccn: string" or {name: ccn, type: string, ...}.
-func listedColumn(v value) etl.Column {
+func listedColumn(v value, more []columnReader) etl.Column {
 	o := v.object("a column such as ccn: string")
 	if len(o.names) == 1 {
-		return namedColumn(o.names[0], o.fields[o.names[0]])
+		return namedColumn(o.names[0], o.fields[o.names[0]], more...)
 	}
 	var c etl.Column
 	o.need("name").str(&c.Name)
-	details(o, &c)
+	details(o, &c, more)
 	return c
 }
 
-func namedColumn(name string, v value) etl.Column {
+func namedColumn(name string, v value, more ...columnReader) etl.Column {
 	c := etl.Column{Name: name}
 	switch v.node.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
-		details(v.object(""), &c)
+		details(v.object(""), &c, more)
 	default:
 		columnType(v, &c.Type)
 	}
 	return c
 }
 
-func details(o *object, c *etl.Column) {
+func details(o *object, c *etl.Column, more []columnReader) {
 	columnType(o.need("type"), &c.Type)
 	o.get("required").bool(&c.Required)
 	o.get("format").str(&c.Format)
 	o.get("zone").str(&c.Zone)
 	o.get("sensitive").bool(&c.Sensitive)
 	o.get("doc").str(&c.Doc)
+	for _, read := range more {
+		read(o, c)
+	}
 	o.done()
 }
 

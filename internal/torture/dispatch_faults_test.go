@@ -12,7 +12,6 @@ import (
 
 	etl "github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/etltest"
-	"github.com/tidemark-data/etl/format"
 )
 
 // TestDispatchFaultMatrix lets every call that has to do with a job fail in turn,
@@ -79,7 +78,7 @@ func runDispatched(t *testing.T, point string, nth int, fault error) ([]string, 
 	if point != "" {
 		w.inj.FailAt(point, nth, fault)
 	}
-	m := h.Models(format.DMS{})
+	m := h.Models(layout)
 	for i, step := range h.Steps {
 		m.Step(step)
 		before := w.passes(point)

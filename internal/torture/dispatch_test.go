@@ -210,7 +210,7 @@ func alternate(seed int64, s stores, step func(*world, context.Context, etltest.
 		return nil, err
 	}
 	defer w.jobs.engine.Close()
-	m := h.Models(format.DMS{})
+	m := h.Models(layout)
 	for i, st := range h.Steps {
 		m.Step(st)
 		err := w.reflag(ctx)

@@ -11,7 +11,6 @@ import (
 
 	etl "github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/etltest"
-	"github.com/tidemark-data/etl/format"
 )
 
 // scenario is a history with something of everything: a full load of two files,
@@ -85,7 +84,7 @@ func run(t *testing.T, m mode, faults map[int]error) (*world, error) {
 	for n, err := range faults {
 		w.place(n, err)
 	}
-	models := h.Models(format.DMS{})
+	models := h.Models(layout)
 	for i, step := range h.Steps {
 		models.Step(step)
 		err := w.step(ctx, step)

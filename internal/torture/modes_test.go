@@ -26,7 +26,16 @@ type mode struct {
 	difference bool
 	// staged stages full loads file by file
 	staged bool
+	// plants puts bad rows into the files
+	plants bool
+	// transactions has changes in files of several tables
+	transactions bool
+	// rows is what the rows of the table are
+	rows etl.Mode
 }
+
+// layout places the files of every mode.
+var layout = format.DMS{CdcPath: "cdc"}
 
 var allModes = []mode{
 	{name: "merge-on-read"},
@@ -36,6 +45,7 @@ var allModes = []mode{
 	{name: "copy-on-write on v3", props: map[string]string{"format-version": "3", "tidemark.write-mode": "copy-on-write"}},
 	{name: "auto on v3", props: map[string]string{"format-version": "3", "tidemark.write-mode": "auto"}},
 	{name: "tiny", tiny: true},
+	{name: "transactions", transactions: true},
 	{name: "difference", difference: true},
 	{name: "difference copy-on-write", difference: true, props: map[string]string{"tidemark.write-mode": "copy-on-write"}},
 	{name: "difference on v3", difference: true, props: map[string]string{"format-version": "3"}},
@@ -46,10 +56,17 @@ var allModes = []mode{
 	{name: "staged on v3", staged: true, props: map[string]string{"format-version": "3"}},
 	{name: "staged copy-on-write on v3", staged: true, props: map[string]string{"format-version": "3", "tidemark.write-mode": "copy-on-write"}},
 	{name: "staged tiny", staged: true, tiny: true},
+	{name: "append", rows: etl.ModeAppend},
+	{name: "append on v3", rows: etl.ModeAppend, props: map[string]string{"format-version": "3"}},
+	{name: "append staged", rows: etl.ModeAppend, staged: true},
+	{name: "soft delete", rows: etl.ModeSoftDelete},
+	{name: "soft delete copy-on-write", rows: etl.ModeSoftDelete, props: map[string]string{"tidemark.write-mode": "copy-on-write"}},
+	{name: "soft delete on v3", rows: etl.ModeSoftDelete, props: map[string]string{"format-version": "3"}},
+	{name: "soft delete tiny", rows: etl.ModeSoftDelete, tiny: true},
 }
 
 var (
-	modeNames = flag.String("modes", "", "`list` of modes for the tables over Iceberg; empty is all: merge-on-read, copy-on-write, auto, v3, copy-on-write on v3, auto on v3, tiny, and difference and staged with some of them")
+	modeNames = flag.String("modes", "", "`list` of modes for the tables over Iceberg; empty is all: merge-on-read, copy-on-write, auto, v3, copy-on-write on v3, auto on v3, tiny, transactions, and difference, staged, append and soft delete with some of them")
 	property  = map[string]string{}
 )
 
@@ -81,8 +98,11 @@ func modes(t *testing.T) (out []mode) {
 
 // history is that of a seed, with the table that the mode declares.
 func (m mode) history(seed int64, steps int) *etltest.History {
-	h := etltest.NewHistory(seed, steps, format.DMS{})
+	h := etltest.NewModeHistory(m.rows, seed, steps, format.DMS{})
 	m.declare(&h.Table)
+	if m.transactions {
+		h = h.Mixed()
+	}
 	return h
 }
 

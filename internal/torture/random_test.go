@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tidemark-data/etl/etltest"
-	"github.com/tidemark-data/etl/format"
 )
 
 var (
@@ -31,6 +30,19 @@ func TestRandomSpills(t *testing.T) {
 	playAll(t, 0, (*seeds+1)/2, func(t *testing.T) stores {
 		s := memoryStores(t)
 		s.mode.tiny = true
+		return s
+	})
+}
+
+// TestRandomTransactions plays histories whose changes are in files of several tables,
+// every other one of them with nothing that fits into memory.
+func TestRandomTransactions(t *testing.T) {
+	t.Parallel()
+	turn := 0
+	playAll(t, 0, *seeds, func(t *testing.T) stores {
+		s := memoryStores(t)
+		s.mode.transactions, s.mode.tiny = true, turn%2 == 1
+		turn++
 		return s
 	})
 }
@@ -111,7 +123,7 @@ func play(seed int64, s stores) error {
 	if err != nil {
 		return err
 	}
-	m := h.Models(format.DMS{})
+	m := h.Models(layout)
 	for i, step := range h.Steps {
 		m.Step(step)
 		err := w.step(ctx, step)

@@ -41,7 +41,7 @@ func lose(seed int64, s stores) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	m := h.Models(format.DMS{})
+	m := h.Models(layout)
 	for _, step := range h.Steps {
 		m.Step(step)
 		if err := w.step(ctx, step); err != nil {

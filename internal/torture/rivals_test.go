@@ -10,7 +10,6 @@ import (
 
 	etl "github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/etltest"
-	"github.com/tidemark-data/etl/format"
 )
 
 // generous gives its lock to whoever asks, with growing fences: what is left to
@@ -54,7 +53,7 @@ func race(t *testing.T, seed int64) error {
 	if err != nil {
 		return err
 	}
-	m := h.Models(format.DMS{})
+	m := h.Models(layout)
 	for i, step := range h.Steps {
 		step.FaultAt = 0
 		m.Step(step)

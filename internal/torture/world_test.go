@@ -26,6 +26,7 @@ import (
 	"github.com/tidemark-data/etl/internal/cells"
 	"github.com/tidemark-data/etl/lock"
 	"github.com/tidemark-data/etl/lock/sqlitelock"
+	"github.com/tidemark-data/etl/quarantine"
 	"github.com/tidemark-data/etl/sink"
 	"github.com/tidemark-data/etl/sink/icebergsink"
 	"github.com/tidemark-data/etl/source"
@@ -41,6 +42,8 @@ type stores struct {
 	}
 	mode  mode
 	close func()
+
+	quarantine *quarantine.Memory
 }
 
 func memoryStores(*testing.T) stores {
@@ -54,7 +57,7 @@ func lastingStores(t *testing.T, m mode) stores {
 	require.NoError(t, err)
 	lake, err := icebergsink.Open(context.Background(), icebergsink.Config{Warehouse: filepath.Join(dir, "lake")})
 	require.NoError(t, err)
-	return stores{store, sqlitelock.New(store.DB()), lake, m, func() {
+	return stores{control: store, locker: sqlitelock.New(store.DB()), sink: lake, mode: m, close: func() {
 		require.NoError(t, lake.Close())
 		require.NoError(t, store.Close())
 		require.NoError(t, os.RemoveAll(dir))
@@ -74,10 +77,17 @@ type world struct {
 	runner *etl.Runner
 	acked  bool  // the verb of the step was answered for
 	jobs   *jobs // nil where nothing is dispatched
+
+	planted map[string]int64 // bad rows, by FileKey
 }
 
 func newWorld(h *etltest.History, s stores) (*world, error) {
-	w := &world{stores: s, h: h, table: h.Table, source: source.NewMemory(), inj: etltest.NewInjector(), landed: map[string]etl.File{}}
+	var planted map[string]int64
+	if s.mode.plants {
+		planted = plant(h, s.mode.staged)
+	}
+	s.quarantine = quarantine.NewMemory()
+	w := &world{stores: s, h: h, planted: planted, table: h.Table, source: source.NewMemory(), inj: etltest.NewInjector(), landed: map[string]etl.File{}}
 	w.clock.Store(time.Date(2024, 2, 20, 12, 0, 0, 0, time.UTC).UnixNano())
 	switch l := s.locker.(type) {
 	case *lock.Memory:
@@ -90,6 +100,9 @@ func newWorld(h *etltest.History, s stores) (*world, error) {
 		csv.NotSupplied = &h.NoSupply
 	}
 	w.table.Format = csv.ForTable(h.Table)
+	if s.mode.transactions {
+		w.table.Format = format.DMSTransactions{CSV: csv}
+	}
 	w.table.Properties = s.mode.properties()
 	if h.Keep != nil {
 		w.table.Transforms = []etl.Transformer{keep{h}}
@@ -111,8 +124,8 @@ func (w *world) start() error {
 	cfg := etl.Config{
 		MemoryBudget: budget,
 		Source:       w.inj.Source(w.source), Control: w.inj.Control(w.control),
-		Locker: w.inj.Locker(w.locker), Sink: w.inj.Sink(w.sink),
-		Layout: format.DMS{}, Tables: []etl.Table{w.table}, Now: w.now,
+		Locker: w.inj.Locker(w.locker), Sink: w.inj.Sink(w.sink), Quarantine: w.bad(),
+		Layout: layout, Tables: []etl.Table{w.table}, Now: w.now,
 		Retry: etl.RetryPolicy{Attempts: 3, Base: time.Microsecond, Max: time.Microsecond},
 	}
 	if w.jobs != nil {
@@ -120,6 +133,14 @@ func (w *world) start() error {
 	}
 	w.runner, err = etl.New(cfg)
 	return err
+}
+
+// bad is the quarantine of histories with bad rows; others go without.
+func (w *world) bad() etl.Quarantine {
+	if w.planted == nil {
+		return nil
+	}
+	return w.inj.Quarantine(w.quarantine)
 }
 
 // step takes one step of the history.

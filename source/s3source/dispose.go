@@ -126,7 +126,7 @@ func (s *Source) dispose(ctx context.Context, client DisposeClient, key string, 
 		}
 	}
 	if effect.MoveTo != "" {
-		if err := s.copyTo(ctx, client, key, version, effect.folder()+f.ID()+"/"+f.Location, now); err != nil {
+		if err := s.copyTo(ctx, client, key, version, effect.folder()+f.Object().ID()+"/"+f.Location, now); err != nil {
 			return err
 		}
 	}

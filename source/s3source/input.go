@@ -56,7 +56,7 @@ func (s *Source) Open(ctx context.Context, f etl.File) (etl.Input, error) {
 		return nil, inFile(f.Location, err)
 	}
 	in.ctx, in.cancel = context.WithCancel(ctx)
-	in.spool = s.spool.take(f.ID(), f.Size)
+	in.spool = s.spool.take(f.Object().ID(), f.Size) // parts of an object share it
 	in.spool.write(0, head.data)
 	in.insert(head)
 	return in, nil

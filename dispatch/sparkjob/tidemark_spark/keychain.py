@@ -13,7 +13,7 @@ from .errors import RowError, Terminal
 from .manifest import Declaration, Manifest
 
 # Those that change values of columns in place, each by itself.
-_IN_PLACE = ("cast", "trim", "normalize", "default", "mask", "tokenize")
+_IN_PLACE = ("cast", "trim", "normalize", "default", "mask", "tokenize", "nfc")
 
 
 def steps(manifest: Manifest) -> list[Declaration]:
@@ -26,10 +26,10 @@ def apply(
     manifest: Manifest, chain: Sequence[Declaration], columns: list[pa.Array], places: Sequence[tuple[int, int]]
 ) -> list[pa.Array]:
     """Key columns as the table will hold them."""
-    if not chain or not places:
+    if not chain:
         return columns
     names = list(manifest.table.key)
-    made, kept = transforms.apply(chain, pa.record_batch(columns, names), places)
+    made, kept = transforms.apply(manifest, chain, pa.record_batch(columns, names), places)
     if made.num_rows != len(places):
         raise Terminal("a transform of keys added or dropped rows")
     columns = [made.column(name) for name in names]

@@ -89,7 +89,7 @@ def _rows(manifest: Manifest, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.
     made, wrong = reading.decode_or_errors(manifest, cells, places)
     if wrong:
         raise reading.first_error(wrong)
-    made, kept = transforms.apply(manifest.table.transforms, made, places)
+    made, kept = transforms.apply(manifest, manifest.table.transforms, made, places)
     want = [c.name for c in manifest.target.columns]
     if made.schema.names != want:
         raise errors.Terminal(f"table {manifest.table.name}: transforms made other columns than were announced")

@@ -27,11 +27,13 @@ const (
 	propCut       = "tidemark.files-truncated"
 	propLastFile  = "tidemark.last-file"
 	propCounts    = "tidemark.counts"
+	propChecks    = "tidemark.checks"
 	propMemory    = "tidemark.memory"
 	propBase      = "tidemark.base-sequence"
 	propSequence  = "tidemark.sequence"
 
-	maxFiles = 2000
+	maxFiles  = 2000
+	maxChecks = 1 << 16 // bytes
 )
 
 // history is what the ancestry of main tells of the loads in the table. The
@@ -58,16 +60,19 @@ func readHistory(meta table.Metadata) history {
 	var h history
 	props := meta.Properties()
 	h.fence = number(props, propFence)
-	settled, oldest := false, int64(0)
+	settled, remembered, oldest := false, false, int64(0)
 	for snap := meta.SnapshotByName(table.MainBranch); snap != nil; {
 		oldest = snap.SequenceNumber
 		if snap.Summary != nil {
 			sum := snap.Summary.Properties
 			h.fence = max(h.fence, number(sum, propFence))
+			if !remembered && sum[propLoad]+sum[propErasure] != "" {
+				remembered, h.memory = true, sum[propMemory]
+			}
 			if sum[propLoad] != "" {
 				h.marks = append(h.marks, mark{sum, receiptOf(*snap)})
 				if !settled {
-					settled, h.memory, h.base = true, sum[propMemory], number(sum, propBase)
+					settled, h.base = true, number(sum, propBase)
 				}
 			}
 		}
@@ -82,7 +87,10 @@ func readHistory(meta table.Metadata) history {
 	// before what is retained.
 	if h.truncated && !settled && props[propLoad] != "" && number(props, propSequence) < oldest {
 		h.marks = append(h.marks, mark{props, receiptFrom(props)})
-		h.memory, h.base = props[propMemory], number(props, propBase)
+		h.base = number(props, propBase)
+		if !remembered {
+			h.memory = props[propMemory]
+		}
 	}
 	return h
 }
@@ -141,6 +149,9 @@ func (h history) standing() etl.Standing {
 // marks returns what the snapshot of the load says, and the share of it that is
 // kept in the table's properties too.
 func (w *work) marks() (summary, props iceberg.Properties) {
+	if w.own != nil {
+		return w.own()
+	}
 	counts, _ := json.Marshal(w.counts) // a struct of numbers
 	props = iceberg.Properties{
 		propLoad:      w.load.ID,
@@ -174,6 +185,12 @@ func (w *work) marks() (summary, props iceberg.Properties) {
 	if len(w.load.Files) > maxFiles {
 		summary[propCut] = "true"
 	}
+	if len(w.checks) > 0 {
+		if text, err := json.Marshal(w.checks); err == nil && len(text) <= maxChecks {
+			summary[propChecks] = string(text)
+		}
+	}
+	w.remake.marks(summary, props)
 	return summary, props
 }
 
@@ -203,6 +220,10 @@ func receiptFrom(props iceberg.Properties) etl.Receipt {
 	if err := json.Unmarshal([]byte(props[propCounts]), &r.Counts); err != nil {
 		r.Counts = etl.Counts{}
 	}
+	if text := props[propChecks]; text != "" && json.Unmarshal([]byte(text), &r.Checks) != nil {
+		r.Checks = nil
+	}
+	r.Evolved = recordOf(props)
 	return r
 }
 

@@ -74,7 +74,7 @@ func (m *orderBook) read(ctx context.Context) error {
 	defer in.close()
 	cols := make([]readColumn, m.schema.NumFields())
 	for i, f := range m.schema.Fields() {
-		cols[i] = readColumn{id: -2, name: f.Name, want: f.Type}
+		cols[i] = m.column(in, f)
 		if in.column(cols[i]) < 0 {
 			return terminal(fmt.Errorf("%s has no column %s; was the key changed?", m.path, f.Name))
 		}
@@ -98,6 +98,19 @@ func (m *orderBook) read(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// column is that of the file for a field: a key column may have been renamed since.
+func (m *orderBook) column(in *parquetFile, f arrow.Field) readColumn {
+	c := readColumn{id: -2, name: f.Name, want: f.Type}
+	if ev := m.w.target.Evolution; ev != nil && in.column(c) < 0 {
+		for former, name := range ev.Renamed {
+			if was := (readColumn{id: -2, name: "key." + former, want: f.Type}); "key."+name == f.Name && in.column(was) >= 0 {
+				return was
+			}
+		}
+	}
+	return c
 }
 
 // recall returns what is remembered of the part's keys. From then on

@@ -34,9 +34,10 @@ type parquetFile struct {
 // readColumn is a column wanted: by field id, or by name where the file has no
 // field ids, in the type wanted.
 type readColumn struct {
-	id   int
-	name string
-	want arrow.DataType
+	id     int
+	name   string
+	former []string // names in files without field ids
+	want   arrow.DataType
 }
 
 func openFile(fs iceio.IO, df iceberg.DataFile) (*parquetFile, error) {
@@ -80,6 +81,11 @@ func (p *parquetFile) column(c readColumn) int {
 	}
 	if numbered {
 		return -1
+	}
+	for _, name := range c.former {
+		if at := schema.ColumnIndexByName(name); at >= 0 {
+			return at
+		}
 	}
 	return schema.ColumnIndexByName(c.name)
 }

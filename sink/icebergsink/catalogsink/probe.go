@@ -46,6 +46,7 @@ type keyScan struct {
 	wants   []readColumn
 	schema  *arrow.Schema // of wants
 	base    int64
+	deleted bool // rows that are deleted already are found too
 	late    bool // wants serve to tell late changes only, which rows of base need not
 	workers int
 
@@ -89,7 +90,7 @@ func (w *work) column(name string) (readColumn, error) {
 	if i < 0 || !ok {
 		return readColumn{}, terminal(fmt.Errorf("table %s: no column %s", w.target.Name, name))
 	}
-	return readColumn{id: f.ID, name: name, want: w.target.Columns[i].Type.Arrow()}, nil
+	return readColumn{id: f.ID, name: name, former: formerNames(w.tbl, f.ID), want: w.target.Columns[i].Type.Arrow()}, nil
 }
 
 // chunk is a row group to look into.
@@ -236,7 +237,7 @@ func (k *keyScan) worth(in *parquetFile, rg int) (bool, error) {
 func (k *keyScan) rowGroup(ctx context.Context, c chunk, own *scratch) error {
 	m := &match{file: c.f, first: c.in.first[c.rg], found: etl.Found{Base: c.f.seq <= k.base}}
 	err := k.search(ctx, c, m, own)
-	if err == nil {
+	if err == nil && !k.deleted {
 		err = k.live(ctx, m)
 	}
 	if err != nil || len(m.positions) == 0 {

@@ -87,6 +87,10 @@ func (w *work) recastFiles(ctx context.Context) error {
 	w.recast = make([]recast, len(files))
 	paths := make([]string, len(files))
 	run := uuid.NewString()
+	suffix := recastSuffix
+	if w.decodes {
+		suffix = ".parquet"
+	}
 	slots := newFilters(w.sink.opts.Workers)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(w.sink.opts.Workers)
@@ -100,7 +104,7 @@ func (w *work) recastFiles(ctx context.Context) error {
 			return terminal(fmt.Errorf("data file %s is of partition spec %d, which the table does not have", f.FilePath(), f.SpecID()))
 		}
 		own.spec = *spec
-		paths[i] = own.places.NewDataLocation(fmt.Sprintf("%s%05d-%s-recast.parquet", own.folder(f.Partition()), i, run))
+		paths[i] = own.places.NewDataLocation(fmt.Sprintf("%s%05d-%s%s", own.folder(f.Partition()), i, run, suffix))
 		w.staged = append(w.staged, paths[i])
 		g.Go(func() (err error) {
 			w.recast[i], err = w.recastFile(gctx, &own, slots, f, paths[i])
@@ -158,6 +162,9 @@ func (w *work) recastFile(ctx context.Context, plan *filePlan, slots filters, f 
 
 // rewrite copies pages where it can, otherwise rows.
 func (w *work) rewrite(ctx context.Context, plan *filePlan, slots filters, f *dataFile, in *parquetFile, gone bits, path string) (iceberg.DataFile, error) {
+	if w.decodes {
+		return w.rewriteRows(ctx, plan, f, in, gone, path)
+	}
 	p, err := w.newPageRecast(plan, f, in, gone)
 	if err != nil {
 		return nil, err

@@ -96,6 +96,9 @@ func checkTable(tbl *table.Table, target etl.Target) error {
 		return terminal(fmt.Errorf("table %s is of format version %d; only versions 2 and 3 are supported", target.Name, v))
 	}
 	schema := tbl.Schema()
+	if target.Mode == etl.ModeAppend && len(schema.IdentifierFieldIDs) > 0 {
+		return terminal(fmt.Errorf("table %s has a key (identifier fields), so rows cannot be appended to it without one", target.Name))
+	}
 	for _, col := range target.Columns {
 		f, ok := schema.FindFieldByName(col.Name)
 		if !ok {

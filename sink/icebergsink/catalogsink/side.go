@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	iceio "github.com/apache/iceberg-go/io"
 
@@ -16,6 +17,11 @@ import (
 // snapshots names and that are older than a day; it returns how many. It is
 // meant to run after snapshots have expired, and is safe beside running loads.
 func (s *Sink) CleanSideFiles(ctx context.Context, name string) (int, error) {
+	return s.cleanSideFiles(ctx, name, sideGrace)
+}
+
+// cleanSideFiles leaves what is younger than grace.
+func (s *Sink) cleanSideFiles(ctx context.Context, name string, grace time.Duration) (int, error) {
 	tbl, err := s.load(ctx, name)
 	if err != nil {
 		return 0, err
@@ -49,7 +55,7 @@ func (s *Sink) CleanSideFiles(ctx context.Context, name string) (int, error) {
 			return err
 		}
 		info, err := d.Info()
-		if err != nil || s.opts.Now().Sub(info.ModTime()) < sideGrace {
+		if err != nil || s.opts.Now().Sub(info.ModTime()) < grace {
 			return err
 		}
 		removed++

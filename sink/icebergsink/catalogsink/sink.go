@@ -146,7 +146,7 @@ func (s *Sink) Apply(ctx context.Context, target etl.Target, load etl.Load, chan
 // load is in the table as far as can be known, and that another attempt is safe:
 // every attempt looks for the load first and asserts the head it has seen.
 func (s *Sink) try(ctx context.Context, target etl.Target, load etl.Load, changes *etl.Changes, lost **work) (etl.Receipt, error) {
-	tbl, err := s.open(ctx, target)
+	tbl, err := s.loadOrCreate(ctx, target)
 	if err != nil {
 		return etl.Receipt{}, err
 	}
@@ -158,10 +158,15 @@ func (s *Sink) try(ctx context.Context, target etl.Target, load etl.Load, change
 	if err := past.admit(target.Name, load.Fence); err != nil {
 		return etl.Receipt{}, err
 	}
+	tbl, evolved, err := remade(tbl, target)
+	if err != nil {
+		return etl.Receipt{}, err
+	}
 	w, err := newWork(ctx, s, tbl, past, target, load)
 	if err != nil {
 		return etl.Receipt{}, err
 	}
+	w.remake = evolved
 	if *lost != nil && w.adopt(*lost) {
 		*lost = nil
 	}
@@ -262,7 +267,10 @@ func (s *Sink) Standing(ctx context.Context, target etl.Target) (etl.Standing, e
 	if err != nil {
 		return etl.Standing{}, err
 	}
-	return readHistory(tbl.Metadata()).standing(), nil
+	st := readHistory(tbl.Metadata()).standing()
+	st.Evolved = evolvedOf(tbl.Properties())
+	st.Erasures = erasuresOf(tbl.Properties())
+	return st, nil
 }
 
 // pause waits before an attempt, longer after each, with jitter.

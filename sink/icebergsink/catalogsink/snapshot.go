@@ -25,6 +25,7 @@ type revision struct {
 	gone   map[string]bool // paths of data files and of delete files but vectors
 	voided map[string]bool // data files whose deletion vectors go
 	files  int             // manifests written
+	clean  bool            // manifests keep what they tell of live files only
 	totals map[string]int64
 }
 
@@ -74,10 +75,10 @@ func (r *revision) commit(ctx context.Context) (*table.Table, error) {
 	reqs := []table.Requirement{
 		table.AssertTableUUID(w.tbl.Metadata().TableUUID()), table.AssertRefSnapshotID(table.MainBranch, snap.ParentSnapshotID),
 	}
-	updates := []table.Update{
+	reqs = append(reqs, w.remake.requirements()...)
+	updates := append(w.remake.updates(),
 		table.NewAddSnapshotUpdate(snap), table.NewSetSnapshotRefUpdate(table.MainBranch, r.id, table.BranchRef, 0, 0, 0),
-		table.NewSetPropertiesUpdate(props),
-	}
+		table.NewSetPropertiesUpdate(props))
 	meta, location, err := w.sink.cat.CommitTable(ctx, w.tbl.Identifier(), reqs, updates)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: commit: %w", w.target.Name, commitError(err))
@@ -216,6 +217,9 @@ func (r *revision) kept(ctx context.Context, head *table.Snapshot) ([]iceberg.Ma
 	manifests, err := head.Manifests(r.w.fs)
 	if err != nil {
 		return nil, fmt.Errorf("manifest list: %w", err)
+	}
+	if r.clean {
+		return r.cleaned(ctx, manifests)
 	}
 	var out []iceberg.ManifestFile
 	for _, m := range manifests {

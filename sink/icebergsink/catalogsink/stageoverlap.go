@@ -3,6 +3,8 @@ package catalogsink
 import (
 	"cmp"
 	"slices"
+
+	"github.com/tidemark-data/etl"
 )
 
 // reach are the bounds of a staged file's first key column.
@@ -13,6 +15,9 @@ type reach struct {
 
 // overlapping returns the indexes of files that may share keys with others, rising.
 func (p *publication) overlapping() ([]int, error) {
+	if p.target.Mode == etl.ModeAppend {
+		return nil, nil // there are no keys
+	}
 	all := make([]int, 0, len(p.files))
 	var spans []reach
 	known := true

@@ -28,6 +28,7 @@ type work struct {
 	schema *arrow.Schema // of rows, in the order of the target
 
 	counts  etl.Counts
+	checks  []etl.Checked
 	removed map[*dataFile][]int64
 	gone    int64 // rows removed
 	mode    writeMode
@@ -40,6 +41,10 @@ type work struct {
 	staged  []string    // files written that are in no snapshot yet
 	marked  bool        // what takes rows out of data files is written
 	ready   bool        // the rows are written
+	remake  *remake     // nil where the schema stays as it is
+	decodes bool        // data files are never made of others page by page
+
+	own func() (summary, props iceberg.Properties) // marks of what is no load; nil for loads
 }
 
 func newWork(ctx context.Context, s *Sink, tbl *table.Table, past history, target etl.Target, load etl.Load) (*work, error) {
@@ -86,7 +91,7 @@ func (w *work) run(ctx context.Context, changes *etl.Changes) (*table.Table, err
 	if err := w.account(); err != nil {
 		return nil, err
 	}
-	own := w.tbl.Metadata().Version() > 2
+	own := w.tbl.Metadata().Version() > 2 || w.remake.remakes()
 	switch {
 	case w.swaps() && own:
 		return w.commitSwapOwn(ctx)
@@ -113,15 +118,16 @@ func (w *work) rowsBefore(ctx context.Context) (int64, error) {
 }
 
 // adopt takes over what an attempt has written that lost against another writer.
-// A full load that replaces the table does not look at it, so its files stay good
-// unless the table's shape has changed.
+// A load that replaces the table, or that adds rows without keys, does not look at it,
+// so its files stay good unless the table's shape has changed.
 func (w *work) adopt(lost *work) bool {
 	was, is := lost.tbl.Metadata(), w.tbl.Metadata()
-	if !w.swaps() || len(lost.memory.fresh) > 0 || was.TableUUID() != is.TableUUID() ||
+	blind := w.swaps() || w.target.Mode == etl.ModeAppend
+	if !blind || len(lost.memory.fresh) > 0 || was.TableUUID() != is.TableUUID() ||
 		was.CurrentSchema().ID != is.CurrentSchema().ID || was.DefaultPartitionSpec() != is.DefaultPartitionSpec() {
 		return false
 	}
-	w.data, w.staged, w.counts, w.ready = lost.data, lost.staged, lost.counts, true
+	w.data, w.staged, w.counts, w.checks, w.ready = lost.data, lost.staged, lost.counts, lost.checks, true
 	return true
 }
 
@@ -203,6 +209,7 @@ func (w *work) settle(ctx context.Context, changes *etl.Changes, rows *rowWriter
 			return err
 		}
 	}
+	w.checks = changes.Verdicts()
 	return nil
 }
 

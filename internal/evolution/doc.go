@@ -1,0 +1,2 @@
+// Package evolution tests schema changes in the middle of histories.
+package evolution
