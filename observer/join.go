@@ -51,6 +51,20 @@ func Join(all ...etl.Observer) etl.Observer {
 				}
 			}
 		},
+		Quarantined: func(l etl.Load, rows []etl.BadRow) {
+			for _, o := range all {
+				if o.Quarantined != nil {
+					o.Quarantined(l, rows)
+				}
+			}
+		},
+		Evolved: func(l etl.Load, c etl.SchemaChange) {
+			for _, o := range all {
+				if o.Evolved != nil {
+					o.Evolved(l, c)
+				}
+			}
+		},
 		Paused: func(table string, d etl.Diagnosis) {
 			for _, o := range all {
 				if o.Paused != nil {

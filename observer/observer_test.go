@@ -91,8 +91,12 @@ func TestJoinTellsAll(t *testing.T) {
 			LoadFailed: func(l etl.Load, _ error, n int, _ time.Duration) {
 				heard = append(heard, fmt.Sprint(who, " failed ", l.ID, n))
 			},
-			Paused:   func(table string, _ etl.Diagnosis) { heard = append(heard, who+" paused "+table) },
-			Progress: func(_ etl.Load, at string, _ int, _ int64) { heard = append(heard, who+" progress "+at) },
+			Staged:      func(etl.Load, etl.StagedFile, int, int) { heard = append(heard, who+" staged") },
+			Checked:     func(_ etl.Load, c etl.Checked) { heard = append(heard, who+" checked "+c.Check) },
+			Quarantined: func(etl.Load, []etl.BadRow) { heard = append(heard, who+" quarantined") },
+			Evolved:     func(etl.Load, etl.SchemaChange) { heard = append(heard, who+" evolved") },
+			Paused:      func(table string, _ etl.Diagnosis) { heard = append(heard, who+" paused "+table) },
+			Progress:    func(_ etl.Load, at string, _ int, _ int64) { heard = append(heard, who+" progress "+at) },
 		}
 	}
 	o := observer.Join(say("a"), etl.Observer{}, say("b"))
@@ -105,8 +109,13 @@ func TestJoinTellsAll(t *testing.T) {
 	o.LoadFailed(load(), errors.New("x"), 1, 0)
 	o.Paused("t", etl.Diagnosis{})
 	o.Progress(load(), "f", 1, 2)
+	o.Staged(load(), etl.StagedFile{}, 1, 2)
+	o.Checked(load(), etl.Checked{Check: "range"})
+	o.Quarantined(load(), nil)
+	o.Evolved(load(), etl.SchemaChange{})
 	require.Equal(t, []string{
 		"a registered f", "b registered f", "a planned l1", "b planned l1", "a applied l1", "b applied l1",
 		"a failed l11", "b failed l11", "a paused t", "b paused t", "a progress f", "b progress f",
+		"a staged", "b staged", "a checked range", "b checked range", "a quarantined", "b quarantined", "a evolved", "b evolved",
 	}, heard)
 }
