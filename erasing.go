@@ -43,7 +43,6 @@ func (r *Runner) newErasing(ctx context.Context, t *Table, keys arrow.RecordBatc
 	if e.keys, err = newErasureKeys(ctx, *t, keys); err != nil {
 		return nil, refused("%w", err)
 	}
-	e.target = e.keys.part.c.target
 	return e, nil
 }
 
@@ -77,13 +76,21 @@ func (e *erasing) run(ctx context.Context, fence int64) error {
 	return e.done(ctx)
 }
 
-// settle ends what is under way, which may hold the keys.
+// settle ends what is under way, which may hold the keys, and takes the table as it
+// is then: its columns may have evolved, those of keys have not.
 func (e *erasing) settle(ctx context.Context) error {
 	if err := e.r.free(ctx, e.t.Name); err != nil {
 		return err
 	}
 	if err := e.r.settleRunning(ctx, e.t, e.fence); err != nil {
 		return err
+	}
+	t, err := e.r.evolvedTable(ctx, e.t) // by what was settled too
+	if err != nil {
+		return err
+	}
+	if e.target, err = t.Target(); err != nil {
+		return WithOutcome(Terminal, fmt.Errorf("table %s: %w", printable(t.Name), err))
 	}
 	stager, ok := e.r.cfg.Sink.(Stager)
 	if !ok {
@@ -241,37 +248,45 @@ func (r *Runner) purgeDue(ctx context.Context, t *Table, fence int64) {
 	if err != nil || !st.Erasures.due(r.cfg.Now()) {
 		return
 	}
-	var report PurgeReport
-	eraser, ok := Ability[Eraser](r.cfg.Sink)
-	target, terr := t.Target()
-	switch {
-	case terr != nil:
-		err = terr
-	case !ok:
-		err = errors.New("the sink cannot erase")
-	default:
-		if err = r.free(ctx, t.Name); err == nil {
-			report, err = r.purge(ctx, eraser, target, fence)
-		}
-	}
+	report, err := r.purgeOnce(ctx, t.as(st.Evolved), fence)
 	_, serr := r.transition(ctx, t, fence, FileQuery{}, func(v *view) error {
 		if v.state.Erasures == nil {
 			return errDone
 		}
-		if err != nil {
-			v.erasure("", func(x *Erasure) {
-				if !x.Due.IsZero() {
-					x.Trouble = err.Error()
-				}
-			})
-			return nil
-		}
-		v.purged()
-		v.log(EntryErased, "older versions of the table removed: %d snapshots, %d files", report.Snapshots, report.Files).Erasure =
-			&ErasureReport{Purged: &report}
+		v.purgeTried(report, err)
 		return nil
 	})
 	if err = errors.Join(err, serr); err != nil {
 		r.cfg.Logger.Warn("erasure not finished", "table", t.Name, "run", fence, "error", err)
 	}
+}
+
+func (r *Runner) purgeOnce(ctx context.Context, t *Table, fence int64) (PurgeReport, error) {
+	eraser, ok := Ability[Eraser](r.cfg.Sink)
+	if !ok {
+		return PurgeReport{}, errors.New("the sink cannot erase")
+	}
+	target, err := t.Target()
+	if err != nil {
+		return PurgeReport{}, err
+	}
+	if err := r.free(ctx, t.Name); err != nil {
+		return PurgeReport{}, err
+	}
+	return r.purge(ctx, eraser, target, fence)
+}
+
+// purgeTried takes note of how a purge ended.
+func (v *view) purgeTried(report PurgeReport, err error) {
+	if err != nil {
+		v.erasure("", func(x *Erasure) {
+			if !x.Due.IsZero() {
+				x.Trouble = err.Error()
+			}
+		})
+		return
+	}
+	v.purged()
+	v.log(EntryErased, "older versions of the table removed: %d snapshots, %d files", report.Snapshots, report.Files).Erasure =
+		&ErasureReport{Purged: &report}
 }

@@ -202,29 +202,12 @@ func (r *Runner) maintain(ctx context.Context, table string, opts MaintainOption
 	if !ok {
 		return rep, WithOutcome(Terminal, fmt.Errorf("the sink of table %s has no maintenance", printable(table)))
 	}
-	if t, err = r.evolvedTable(ctx, t); err != nil {
-		return rep, err
-	}
-	target, err := t.Target()
-	if err != nil {
-		return rep, err
-	}
 	opts.Maintenance = t.Maintenance.WithDefaults()
 	for {
 		var step MaintainReport
 		work := func(ctx context.Context, fence int64) (err error) {
-			if opts.Fence = fence; fence > 0 {
-				if err := r.free(ctx, table); err != nil {
-					return err
-				}
-				if err := r.tidyStaging(ctx, t, fence); err != nil {
-					return err
-				}
-				r.purgeDue(ctx, t, fence)
-			}
-			if step, err = maintainer.Maintain(ctx, target, opts); err != nil && ctx.Err() != nil {
-				err = errors.Join(context.Cause(ctx), err)
-			}
+			opts.Fence = fence
+			step, err = r.maintainStep(ctx, t, maintainer, opts)
 			return err
 		}
 		if opts.DryRun {
@@ -240,6 +223,33 @@ func (r *Runner) maintain(ctx context.Context, table string, opts MaintainOption
 			return rep, nil
 		}
 	}
+}
+
+// maintainStep takes one step, of the table as it has evolved by then: loads may run
+// between two steps. Without a fence it is a dry run.
+func (r *Runner) maintainStep(ctx context.Context, t *Table, maintainer Maintainer, opts MaintainOptions) (MaintainReport, error) {
+	if opts.Fence > 0 {
+		if err := r.free(ctx, t.Name); err != nil {
+			return MaintainReport{}, err
+		}
+		if err := r.tidyStaging(ctx, t, opts.Fence); err != nil {
+			return MaintainReport{}, err
+		}
+		r.purgeDue(ctx, t, opts.Fence)
+	}
+	t, err := r.evolvedTable(ctx, t)
+	if err != nil {
+		return MaintainReport{}, err
+	}
+	target, err := t.Target()
+	if err != nil {
+		return MaintainReport{}, err
+	}
+	step, err := maintainer.Maintain(ctx, target, opts)
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), err)
+	}
+	return step, err
 }
 
 // free returns an error where a job works on the table: a commit of maintenance

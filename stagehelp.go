@@ -73,7 +73,7 @@ func (r *Runner) tidyStaging(ctx context.Context, t *Table, fence int64) error {
 	if err != nil || !ok || !st.stale() {
 		return err
 	}
-	target, err := t.Target()
+	target, err := t.as(st.Evolved).Target()
 	if err != nil {
 		return err
 	}

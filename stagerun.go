@@ -227,7 +227,7 @@ func (s *stageRun) pass(ctx context.Context, todo []int) error {
 // one stages a file under its lock, unless somebody else has that.
 func (s *stageRun) one(ctx context.Context, i int) error {
 	if ctx.Err() != nil {
-		return nil // another file has the cause
+		return context.Cause(ctx) // that of another file
 	}
 	if s.short(ctx) {
 		return errLater

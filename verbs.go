@@ -280,6 +280,7 @@ func (r *Runner) settleRunning(ctx context.Context, t *Table, fence int64) error
 	if err != nil || st.Running == nil {
 		return err
 	}
+	t = t.as(st.Evolved)
 	r.stopJob(ctx, t, st)
 	load := *st.Running
 	load.Fence = fence

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,7 +35,7 @@ func (c chains) chain(t *testing.T, table etl.Table) []etl.Transformer {
 	}
 	for want := 1 + c.IntN(5); len(table.Transforms) < want; {
 		with := table
-		with.Transforms = append(table.Transforms[:len(table.Transforms):len(table.Transforms)], c.step(table))
+		with.Transforms = slices.Concat(table.Transforms, []etl.Transformer{c.step(table)})
 		if _, err := with.Target(); err == nil {
 			table = with
 		}
