@@ -7,11 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/apache/iceberg-go"
+	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tidemark-data/etl"
@@ -213,22 +214,23 @@ func (e *evolving) take(stage string) {
 	tbl, err := e.sink.Table(e.t.Context(), e.decl.Name)
 	require.NoError(e.t, err)
 	c := e.lake.take(e.decl.Name+"/"+stage, decl, rows)
-	if e.vectors() {
-		c.Features = []string{deletionVectors}
-	}
+	now := &story{lake: e.lake, decl: e.decl}
+	c.Features, c.Widened = now.vectors(), e.widened(now)
 	then := *c
 	then.Snapshot = tbl.CurrentSnapshot().SnapshotID
 	e.past = append(e.past, then)
 }
 
-func (e *evolving) vectors() bool {
-	s := &story{lake: e.lake, decl: e.decl}
-	for _, f := range s.files(iceberg.EntryContentPosDeletes) {
-		if f.FileFormat() == iceberg.PuffinFile {
-			return true
+// widened are the long columns that some data file holds as int.
+func (e *evolving) widened(s *story) (out []string) {
+	s.footers(func(c *parquetChunk) {
+		name := c.PathInSchema().String()
+		is := func(m member) bool { return m.name == name && m.typ == etl.Long }
+		if c.Type() == parquet.Types.Int32 && slices.ContainsFunc(e.shape, is) && !slices.Contains(out, name) {
+			out = append(out, name)
 		}
-	}
-	return false
+	})
+	return out
 }
 
 // travel takes every version by its snapshot, in the metadata of the last one.

@@ -77,7 +77,7 @@ func writeTables(t *testing.T) string {
 	}{
 		{"wide", l.wide}, {"far", l.far}, {"sensitive", l.sensitive}, {"texts", l.texts}, {"empty", l.empty},
 		{"moved", l.moved}, {"many", l.many}, {"modes", l.modes}, {"maintained", l.maintained}, {"evolved", l.evolved},
-		{"histories", l.histories}, {"quickstart", l.quickstart},
+		{"kinds", l.kinds}, {"histories", l.histories}, {"quickstart", l.quickstart},
 	} {
 		if *only == "" || slices.Contains(strings.Split(*only, ","), group.name) {
 			group.make()

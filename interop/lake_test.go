@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,7 @@ type check struct {
 	Sort       []string `json:"sort,omitempty"`
 	Lineage    string   `json:"lineage,omitempty"`
 	Snapshot   int64    `json:"snapshot,omitempty"`
+	Widened    []string `json:"widened,omitempty"`
 }
 
 type column struct {
@@ -98,8 +100,12 @@ func (l *lake) take(name string, decl etl.Table, rows etltest.Rows) *check {
 }
 
 func (l *lake) takeAt(name, metadata string, decl etl.Table, rows etltest.Rows) *check {
-	c := check{Name: name, Metadata: metadata, Key: decl.Key}
-	for _, col := range decl.Columns {
+	c := check{Name: name, Metadata: metadata, Key: append([]string{}, decl.Key...)}
+	columns := decl.Columns
+	if decl.Mode == etl.ModeSoftDelete {
+		columns = append(slices.Clone(columns), etl.Column{Name: "is_deleted", Type: etl.Bool}, etl.Column{Name: "deleted_at", Type: etl.TimestampTZ})
+	}
+	for _, col := range columns {
 		c.Columns = append(c.Columns, column{col.Name, col.Type})
 		if col.Sensitive {
 			c.Sensitive = append(c.Sensitive, col.Name)
@@ -167,6 +173,9 @@ func (s *story) full(rows ...etltest.Change) {
 func (s *story) changes(files ...[]etltest.Change) {
 	for _, rows := range files {
 		s.land(s.clock.Format("20060102-150405")+"000.csv", rows, true)
+		for i := range rows {
+			rows[i].Landed = s.clock
+		}
 		_, err := s.model.Apply(rows...)
 		require.NoError(s.t, err)
 	}

@@ -39,9 +39,19 @@ def truncated_decimal(table, name, typ, op, text):
     return canon.decimal_size(typ) and partitioned(table, name, "truncate")
 
 
+def beyond_file(table, name, typ, op, text):
+    """Whether a range holds all values that files from before the column was widened can have."""
+    if typ != "long" or not text or name not in table.get("widened", []):
+        return False
+    return op == "<" and int(text) >= 1 << 31 or op == ">=" and int(text) < -1 << 31
+
+
 # (engine, which filters) -> what happens. The first one that fits is named.
 FILTERS = {
     ("pyiceberg", empty_text): NOT_OF_ENGINES,
+    # Since 2026-11-21, with 0.12.0, and the same on tables that it wrote itself: binding to a file's int makes a range
+    # beyond it AlwaysTrue. No issue of its own; apache/iceberg-python#3916 is open for IN and NOT IN.
+    ("pyiceberg", beyond_file): "nulls meet a range that holds all values of a column before it was widened",
     ("duckdb", uuid_in_bucket): "rows with a UUID are missed in its buckets",
     ("duckdb", truncated_decimal): "truncate of a negative decimal is an internal error",
     ("clickhouse", uuid_equals): "rows with a UUID are missed",

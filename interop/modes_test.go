@@ -275,11 +275,7 @@ func (s *story) changedOnTop(m *maker, lineage map[int64][2]int64) {
 	}
 	s.checkLineage(lineage, "1 maintained")
 	s.changes(files...)
-	var features []string
-	if len(s.files(iceberg.EntryContentPosDeletes)) > 0 {
-		features = append(features, deletionVectors)
-	}
-	s.checkLineage(s.lineage(), "2 changes to that", features...)
+	s.checkLineage(s.lineage(), "2 changes to that", s.vectors()...)
 }
 
 // files are the live files of the table.

@@ -17,6 +17,7 @@ TABLES.json is {"tables": [...]}, each table with
     features    optional names of what a reader has to know, as in limits.py
     sensitive   optional names of columns that must have no bounds
     sort        optional names of columns that the rows of a file are sorted by
+    widened     optional names of long columns that some data files hold as int
     snapshot    optional id of the snapshot to read; else the current one
     lineage     optional path of a file with {key: [row id, last updated]}, for a
                 table of format version 3 with one key column
