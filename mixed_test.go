@@ -13,6 +13,7 @@ import (
 	"github.com/tidemark-data/etl/control"
 	"github.com/tidemark-data/etl/format"
 	"github.com/tidemark-data/etl/lock"
+	"github.com/tidemark-data/etl/quarantine"
 )
 
 // shares are two tables that take their changes from files of several tables, and one
@@ -192,4 +193,36 @@ func TestPartsAreFilesOfTheirOwn(t *testing.T) {
 	require.NotEqual(t, other.ID(), one.ID())
 	require.Equal(t, whole, one.Object())
 	require.Equal(t, "4321dc2c5643a81b34439ba1148fc884", whole.ID(), "the ID of whole files stays what it was")
+}
+
+// TestAShareMayBeEmpty: a file of several tables need not have rows of each, but a file
+// of the table's own must have some, whatever way it is read.
+func TestAShareMayBeEmpty(t *testing.T) {
+	for name, change := range map[string]func(*etl.Table, *etl.Config){
+		"upsert":        func(*etl.Table, *etl.Config) {},
+		"spilled":       func(_ *etl.Table, c *etl.Config) { c.MemoryBudget = 1 },
+		"one candidate": func(t *etl.Table, _ *etl.Config) { t.OrderBy = []string{"seq"} },
+		"soft delete":   func(t *etl.Table, _ *etl.Config) { t.Mode, t.OrderBy = etl.ModeSoftDelete, []string{"seq"} },
+		"append":        func(t *etl.Table, _ *etl.Config) { t.Mode, t.Key = etl.ModeAppend, nil },
+		"bad rows": func(t *etl.Table, c *etl.Config) {
+			t.BadRows, c.Quarantine = etl.ErrorBudget{Rows: 9}, quarantine.NewMemory()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newShares(t)
+			p.config.Tables = p.config.Tables[:1]
+			change(&p.config.Tables[0], &p.config)
+			p.restart()
+			p.land(transaction(1), "I,people,hr,1,Ann,4\n")
+			p.land(transaction(2), "I,nobody,hr,x\n")
+			p.land(transaction(3), "")
+			p.ingest()
+			for n, line := range p.ledger("hr.people") {
+				require.Equal(t, fmt.Sprintf("CDC_TXN-20240220110%03d123.csv applied hr.people", n+1), line)
+			}
+			p.land("hr/people/20240220-120000000.csv", "I,nobody,hr,x\n")
+			_, err := p.runner.Ingest(t.Context())
+			require.ErrorContains(t, err, "hr/people/20240220-120000000.csv: file has no rows")
+		})
+	}
 }

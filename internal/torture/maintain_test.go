@@ -62,12 +62,18 @@ func TestMaintenanceFaults(t *testing.T) {
 			defer s.close()
 			w, err := newWorld(scenario(), s)
 			require.NoError(t, err)
-			w.table.Maintenance = eager
+			w.table.Maintenance, w.table.Mode = eager, m.rows
+			if m.rows == etl.ModeAppend {
+				w.table.Key, w.table.OrderBy, w.table.OldKey = nil, nil, nil
+			}
 			require.NoError(t, w.start())
 			last := 0
 			change := func() {
 				last++
-				w.source.Put(at(fmt.Sprintf("20240220-%09d", last)), fmt.Appendf(nil, "U,,%d,%d,v\nU,,0,%d,v\n", last, last, last), time.Unix(int64(last), 0))
+				require.NoError(t, w.step(t.Context(), m.landing(etltest.Landing{
+					Location: at(fmt.Sprintf("20240220-%09d", last)), At: time.Unix(int64(last), 0),
+					Content: fmt.Appendf(nil, "U,,%d,%d,v\nU,,0,%d,v\n", last, last, last),
+				})))
 				_, err := w.runner.Ingest(t.Context())
 				require.NoError(t, err)
 			}
@@ -94,13 +100,27 @@ func TestMaintenanceFaults(t *testing.T) {
 				require.LessOrEqual(t, rep.After.DataFiles, 2, "one of base rows, one of changes")
 				rows, err := etltest.ReadRows(t.Context(), w.sink, w.table.Name)
 				require.NoError(t, err)
-				want := etltest.Rows{{0, last, "v"}}
-				for id := 1; id <= last; id++ {
-					want = append(want, []any{id, id, "v"})
-				}
+				want := m.upserted(last)
 				require.Empty(t, want.Diff(rows))
 			}
 			require.Greater(t, last, 10, "several points")
 		})
 	}
+}
+
+// upserted is what the table holds after so many changes, each of which is a new row and
+// one of key 0.
+func (m mode) upserted(changes int) (out etltest.Rows) {
+	for n := 1; n <= changes; n++ {
+		out = append(out, []any{n, n, "v"})
+		if m.rows == etl.ModeAppend || n == changes {
+			out = append(out, []any{0, n, "v"})
+		}
+	}
+	for i := range out {
+		if m.rows == etl.ModeSoftDelete {
+			out[i] = append(out[i], false, nil)
+		}
+	}
+	return out
 }

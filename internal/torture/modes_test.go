@@ -106,6 +106,15 @@ func (m mode) history(seed int64, steps int) *etltest.History {
 	return h
 }
 
+// landing is the step in which a file lands as the mode has its files.
+func (m mode) landing(l etltest.Landing) etltest.Step {
+	h := &etltest.History{Steps: []etltest.Step{{Kind: etltest.StepLand, Land: []etltest.Landing{l}}}}
+	if m.transactions {
+		h = h.Mixed()
+	}
+	return h.Steps[0]
+}
+
 func (m mode) declare(t *etl.Table) {
 	if m.difference {
 		t.FullLoads = etl.FullDifference

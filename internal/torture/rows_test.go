@@ -44,3 +44,16 @@ func TestRandomSoftDeletesBadRows(t *testing.T) {
 		return s
 	}))
 }
+
+// TestRandomAppendsBadRows plays tables without keys with bad rows in their files:
+// plain ones, staged ones, and ones whose changes are in files of several tables.
+func TestRandomAppendsBadRows(t *testing.T) {
+	t.Parallel()
+	turn := 0
+	playAll(t, 0, (*seeds+3)/4, planting(func(t *testing.T) stores {
+		s := memoryStores(t)
+		s.mode.rows, s.mode.staged, s.mode.transactions = etl.ModeAppend, turn%3 == 1, turn%3 == 2
+		turn++
+		return s
+	}))
+}
