@@ -4,10 +4,8 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/apache/arrow-go/v18/arrow/memory"
-
 	etl "github.com/tidemark-data/etl"
-	"github.com/tidemark-data/etl/internal/cells"
+	"github.com/tidemark-data/etl/internal/scanned"
 )
 
 // badRows are the bad records of the batch in the making, in a scan that is
@@ -46,29 +44,7 @@ func (b *badRows) leave(rows *etl.Rows) error {
 	if len(b.rows) == 0 {
 		return nil
 	}
-	var stay []int
-	var numbers []int64
-	for i, n := range rows.Numbers {
-		if !b.rows[i] {
-			stay, numbers = append(stay, i), append(numbers, n)
-		}
-	}
+	bad := b.rows
 	b.rows = nil
-	rec, err := cells.Take(memory.DefaultAllocator, rows.Record, stay)
-	if err != nil {
-		return err
-	}
-	rows.Record.Release()
-	rows.Record, rows.Numbers = rec, numbers
-	for c, u := range rows.Unsupplied {
-		if u == nil {
-			continue
-		}
-		kept := make([]bool, len(stay))
-		for i, at := range stay {
-			kept[i] = u[at]
-		}
-		rows.Unsupplied[c] = kept
-	}
-	return nil
+	return scanned.Leave(rows, func(i int) bool { return bad[i] })
 }

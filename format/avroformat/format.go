@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/avro/ocf"
 
 	etl "github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/format"
 )
 
 // Format is the format of Avro object container files (Avro specification 1.12,
@@ -62,7 +63,7 @@ func (f Format) Op() etl.OpColumn {
 	if !f.Events {
 		return etl.OpColumn{}
 	}
-	return etl.OpColumn{Column: "__op", Codes: map[string]etl.Op{"c": etl.Upsert, "r": etl.Upsert, "u": etl.Upsert, "d": etl.Delete}}
+	return format.Debezium{}.Op()
 }
 
 // Partial implements [etl.Format].

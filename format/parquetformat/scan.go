@@ -16,7 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	etl "github.com/tidemark-data/etl"
-	"github.com/tidemark-data/etl/internal/cells"
+	"github.com/tidemark-data/etl/internal/scanned"
 )
 
 const (
@@ -248,26 +248,9 @@ func (s *scan) convert(i int, from arrow.Array, picked []int, numbers []int64) e
 
 // leave takes the bad records out of a batch.
 func (s *scan) leave(rows *etl.Rows) error {
-	if len(s.bad) == 0 {
-		return nil
-	}
-	var stay []int
-	var numbers []int64
-	for i, n := range rows.Numbers {
-		if err := s.bad[i]; err != nil {
-			rows.Bad = append(rows.Bad, etl.BadRecord{Number: n, Err: err})
-			continue
-		}
-		stay, numbers = append(stay, i), append(numbers, n)
-	}
+	bad := s.bad
 	s.bad = nil
-	rec, err := cells.Take(memory.DefaultAllocator, rows.Record, stay)
-	rows.Record.Release()
-	if err != nil {
-		return err
-	}
-	rows.Record, rows.Numbers = rec, numbers
-	return nil
+	return scanned.LeaveErrors(rows, bad)
 }
 
 func (s *scan) close() {
