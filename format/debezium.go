@@ -217,16 +217,16 @@ func (e *eventScan) members(line []byte) error {
 	if err := e.own(e.seenAt, ev.seen); err != nil {
 		return err
 	}
-	if err := e.block(row, e.row, true); err != nil {
+	if err := e.block(row, e.row, e.convert); err != nil {
 		return err
 	}
-	if err := e.block(ev.source, e.source, false); err != nil {
+	if err := e.block(ev.source, e.source, e.plain); err != nil {
 		return err
 	}
 	if string(ev.op) != "u" {
 		return nil
 	}
-	return e.block(ev.before, e.before, true)
+	return e.block(ev.before, e.before, e.convert)
 }
 
 // own appends a value of the envelope itself.
@@ -241,41 +241,16 @@ func (e *eventScan) own(i int, text []byte) error {
 	return nil
 }
 
-// block appends the wanted members of a part of the event.
-func (e *eventScan) block(part []byte, wanted map[string]int, typed bool) error {
-	if part == nil || len(wanted) == 0 {
+// block calls add for the wanted members of a part of the event.
+func (e *eventScan) block(part []byte, columns map[string]int, add func(i int, name []byte, v jsonValue) (rule string)) error {
+	if part == nil || len(columns) == 0 {
 		return nil
 	}
-	rule, column := "", ""
-	bad := e.parser.object(part, func(name []byte, v jsonValue) bool {
-		i, ok := wanted[string(name)]
-		if !ok {
-			return true
-		}
-		column = e.req.Columns[i].Name
-		if e.columns[i].seen == e.jsonScan.row {
-			rule = "column is there twice"
-			return false
-		}
-		e.columns[i].seen = e.jsonScan.row
-		if typed {
-			rule = e.convert(i, name, v)
-		} else {
-			rule = e.plain(i, v)
-		}
-		return rule == ""
-	})
-	if rule != "" {
-		return e.wrong(column, rule)
-	}
-	if bad != "" {
-		return e.wrong("", bad)
-	}
-	return nil
+	return e.wanted(part, columns, add)
 }
 
 // plain appends a member of the source block: numbers are text for text columns.
-func (e *eventScan) plain(i int, v jsonValue) string {
+func (e *eventScan) plain(i int, _ []byte, v jsonValue) string {
 	if v.kind == jsonLiteral && e.columns[i].text {
 		return e.columns[i].builder.Append(v.text)
 	}

@@ -196,10 +196,15 @@ func (s *jsonScan) record(line []byte) error {
 
 // object appends the wanted members of one object.
 func (s *jsonScan) object(line []byte) error {
+	return s.wanted(line, s.byName, func(i int, _ []byte, v jsonValue) string { return s.value(i, v) })
+}
+
+// wanted calls add for those members of an object that are columns, by their names.
+func (s *jsonScan) wanted(object []byte, columns map[string]int, add func(i int, name []byte, v jsonValue) (rule string)) error {
 	rule, column := "", ""
-	bad := s.parser.object(line, func(name []byte, v jsonValue) bool {
-		i, wanted := s.byName[string(name)]
-		if !wanted {
+	bad := s.parser.object(object, func(name []byte, v jsonValue) bool {
+		i, ok := columns[string(name)]
+		if !ok {
 			return true
 		}
 		column = s.req.Columns[i].Name
@@ -208,7 +213,7 @@ func (s *jsonScan) object(line []byte) error {
 			return false
 		}
 		s.columns[i].seen = s.row
-		rule = s.value(i, v)
+		rule = add(i, name, v)
 		return rule == ""
 	})
 	if rule != "" {

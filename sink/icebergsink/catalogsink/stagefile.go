@@ -9,7 +9,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
-	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
 
@@ -18,16 +17,12 @@ import (
 
 // newStageWork is newWork without a look at what the table holds.
 func newStageWork(ctx context.Context, s *Sink, tbl *table.Table, target etl.Target, load etl.Load) (*work, error) {
-	files, err := tbl.FS(ctx)
+	files, err := writable(ctx, tbl, target.Name)
 	if err != nil {
-		return nil, fmt.Errorf("table %s: %w", target.Name, err)
-	}
-	wfs, ok := files.(iceio.WriteFileIO)
-	if !ok {
-		return nil, terminal(fmt.Errorf("table %s: its storage cannot be written", target.Name))
+		return nil, err
 	}
 	w := &work{
-		sink: s, tbl: tbl, fs: wfs, past: readHistory(tbl.Metadata()), target: target, load: load, removed: map[*dataFile][]int64{},
+		sink: s, tbl: tbl, fs: files, past: readHistory(tbl.Metadata()), target: target, load: load, removed: map[*dataFile][]int64{},
 		list: &listing{fs: files, workers: s.opts.Workers, byPath: map[string]*dataFile{}},
 	}
 	if w.mode, err = modeOf(target, tbl.Properties()); err != nil {

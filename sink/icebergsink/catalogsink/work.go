@@ -47,16 +47,25 @@ type work struct {
 	own func() (summary, props iceberg.Properties) // marks of what is no load; nil for loads
 }
 
-func newWork(ctx context.Context, s *Sink, tbl *table.Table, past history, target etl.Target, load etl.Load) (*work, error) {
-	fs, err := tbl.FS(ctx)
+// writable is the storage of a table.
+func writable(ctx context.Context, tbl *table.Table, name string) (iceio.WriteFileIO, error) {
+	files, err := tbl.FS(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("table %s: %w", target.Name, err)
+		return nil, fmt.Errorf("table %s: %w", name, err)
 	}
-	wfs, ok := fs.(iceio.WriteFileIO)
+	w, ok := files.(iceio.WriteFileIO)
 	if !ok {
-		return nil, terminal(fmt.Errorf("table %s: its storage cannot be written", target.Name))
+		return nil, terminal(fmt.Errorf("table %s: its storage cannot be written", name))
 	}
-	w := &work{sink: s, tbl: tbl, fs: wfs, past: past, target: target, load: load, removed: map[*dataFile][]int64{}}
+	return w, nil
+}
+
+func newWork(ctx context.Context, s *Sink, tbl *table.Table, past history, target etl.Target, load etl.Load) (*work, error) {
+	fs, err := writable(ctx, tbl, target.Name)
+	if err != nil {
+		return nil, err
+	}
+	w := &work{sink: s, tbl: tbl, fs: fs, past: past, target: target, load: load, removed: map[*dataFile][]int64{}}
 	if w.mode, err = modeOf(target, tbl.Properties()); err != nil {
 		return nil, err
 	}
