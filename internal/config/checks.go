@@ -28,16 +28,8 @@ func checks(v value) []etl.TableCheck {
 	var out []etl.TableCheck
 	for _, item := range v.list("a list of checks") {
 		o := item.object("a check such as complete: {column: name}")
-		if len(o.names) != 1 {
-			if len(o.names) > 1 {
-				o.bad("has %d keys; each check is an item of its own", len(o.names))
-			}
-			continue
-		}
-		name := o.names[0]
-		read, ok := readers[name]
+		name, read, ok := named(o, "check", readers)
 		if !ok {
-			o.fields[name].bad("unknown check; known are %s", strings.Join(sortedNames(readers), ", "))
 			continue
 		}
 		fields := o.fields[name].object("a mapping")

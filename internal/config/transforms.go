@@ -59,16 +59,8 @@ func transforms(v value, columns etl.Columns) []etl.Transformer {
 	schema := columns.Schema()
 	for _, item := range v.list("a list of transforms") {
 		o := item.object("a transform such as drop: [column]")
-		if len(o.names) != 1 {
-			if len(o.names) > 1 {
-				o.bad("has %d keys; each transform is an item of its own", len(o.names))
-			}
-			continue
-		}
-		name := o.names[0]
-		read, ok := readers[name]
+		name, read, ok := named(o, "transform", readers)
 		if !ok {
-			o.fields[name].bad("unknown transform; known are %s", strings.Join(sortedNames(readers), ", "))
 			continue
 		}
 		before := len(v.d.problems)
@@ -85,6 +77,22 @@ func transforms(v value, columns etl.Columns) []etl.Transformer {
 		}
 	}
 	return out
+}
+
+// named returns the only key of a mapping, which names what is declared, and its
+// reader; what says in problems what that is.
+func named[R any](o *object, what string, readers map[string]R) (name string, read R, ok bool) {
+	if len(o.names) != 1 {
+		if len(o.names) > 1 {
+			o.bad("has %d keys; each %s is an item of its own", len(o.names), what)
+		}
+		return "", read, false
+	}
+	name = o.names[0]
+	if read, ok = readers[name]; !ok {
+		o.fields[name].bad("unknown %s; known are %s", what, strings.Join(sortedNames(readers), ", "))
+	}
+	return name, read, ok
 }
 
 // beside makes a relative path relative to the folder of the file.
