@@ -19,11 +19,14 @@ type partitioner struct {
 	plan   *filePlan
 	fields []*partitionField
 	tuples map[[2]int32]int32 // (number so far, value of the next field) -> number
-	places []partitionTuple
+	found  []*partition
 }
 
-type partitionTuple struct {
-	dir    string
+// partition is not changed once it is known: the lanes read it while others are
+// being found.
+type partition struct {
+	number int
+	dir    string // ends in a slash, or is empty
 	values map[int]any
 }
 
@@ -63,11 +66,6 @@ func newPartitioner(plan *filePlan) (*partitioner, error) {
 	return p, nil
 }
 
-// place returns the folder and the values of a partition.
-func (p *partitioner) place(part int) (dir string, values map[int]any) {
-	return p.places[part].dir, p.places[part].values
-}
-
 // split hands out the rows of a batch by partition.
 func (p *partitioner) split(ctx context.Context, rec arrow.RecordBatch, each func(piece) error) error {
 	parts, err := p.number(rec)
@@ -88,16 +86,16 @@ func (p *partitioner) split(ctx context.Context, rec arrow.RecordBatch, each fun
 	}
 	for _, part := range order {
 		if len(order) == 1 {
-			return each(piece{int(part), rec})
+			return each(piece{p.found[part], rec})
 		}
-		if err := p.hand(ctx, rec, int(part), rows[part], each); err != nil {
+		if err := p.hand(ctx, rec, p.found[part], rows[part], each); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *partitioner) hand(ctx context.Context, rec arrow.RecordBatch, part int, rows *array.Int64Builder, each func(piece) error) error {
+func (p *partitioner) hand(ctx context.Context, rec arrow.RecordBatch, part *partition, rows *array.Int64Builder, each func(piece) error) error {
 	at := rows.NewInt64Array()
 	defer at.Release()
 	some, err := takeRows(ctx, rec, at)
@@ -143,7 +141,7 @@ func (p *partitioner) number(rec arrow.RecordBatch) ([]int32, error) {
 			n, ok := p.tuples[key]
 			if !ok {
 				if n = int32(len(p.tuples)); last {
-					n = int32(len(p.places))
+					n = int32(len(p.found))
 					p.add(picked, i)
 				}
 				if n >= 1<<24 {
@@ -158,12 +156,12 @@ func (p *partitioner) number(rec arrow.RecordBatch) ([]int32, error) {
 }
 
 func (p *partitioner) add(picked [][]int32, row int) {
-	t := partitionTuple{values: map[int]any{}}
+	t := &partition{number: len(p.found), values: map[int]any{}}
 	for k, f := range p.fields {
 		t.values[f.id] = f.values[picked[k][row]]
 	}
 	t.dir = p.plan.folder(t.values)
-	p.places = append(p.places, t)
+	p.found = append(p.found, t)
 }
 
 // longName is how many bytes of a partition's folder are its name; what is

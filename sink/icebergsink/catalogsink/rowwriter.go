@@ -49,9 +49,12 @@ type rowWriter struct {
 
 // piece is rows of one partition.
 type piece struct {
-	part int
+	part *partition
 	rec  arrow.RecordBatch
 }
+
+// wholeTable is the partition of an unpartitioned table's rows.
+var wholeTable = &partition{}
 
 // newRowWriter makes one for new rows, or with lineage for rows of other files.
 func (w *work) newRowWriter(ctx context.Context, lineage bool) (*rowWriter, error) {
@@ -107,7 +110,7 @@ func (r *rowWriter) write(rec arrow.RecordBatch) error {
 			r.start(r.lanes[0])
 		}
 		r.sent += rec.NumRows()
-		return r.send(r.lanes[0], piece{0, rec})
+		return r.send(r.lanes[0], piece{wholeTable, rec})
 	}
 	if r.busy == 0 {
 		for _, lane := range r.lanes {
@@ -115,7 +118,7 @@ func (r *rowWriter) write(rec arrow.RecordBatch) error {
 		}
 	}
 	return r.parts.split(r.ctx, rec, func(p piece) error {
-		return r.send(r.lanes[p.part%len(r.lanes)], p)
+		return r.send(r.lanes[p.part.number%len(r.lanes)], p)
 	})
 }
 
@@ -137,7 +140,7 @@ func (r *rowWriter) send(lane chan piece, p piece) error {
 
 // serve writes what comes until the lane is closed.
 func (r *rowWriter) serve(lane chan piece) (err error) {
-	open := map[int]*fileWriter{}
+	open := map[*partition]*fileWriter{}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("table %s: the Parquet writer failed: %v", r.w.target.Name, p)
@@ -163,7 +166,7 @@ func (r *rowWriter) serve(lane chan piece) (err error) {
 	}
 }
 
-func (r *rowWriter) put(open map[int]*fileWriter, p piece) error {
+func (r *rowWriter) put(open map[*partition]*fileWriter, p piece) error {
 	f := open[p.part]
 	if f == nil {
 		if len(open) >= laneFiles {
@@ -187,7 +190,7 @@ func (r *rowWriter) put(open map[int]*fileWriter, p piece) error {
 	return r.finish(f)
 }
 
-func (r *rowWriter) finishAll(open map[int]*fileWriter) error {
+func (r *rowWriter) finishAll(open map[*partition]*fileWriter) error {
 	for part, f := range open {
 		delete(open, part)
 		if err := r.finish(f); err != nil {
@@ -208,17 +211,13 @@ func (r *rowWriter) finish(f *fileWriter) error {
 	return nil
 }
 
-func (r *rowWriter) begin(part int) (*fileWriter, error) {
-	dir, values := "", map[int]any(nil)
-	if r.parts != nil {
-		dir, values = r.parts.place(part)
-	}
+func (r *rowWriter) begin(part *partition) (*fileWriter, error) {
 	r.mu.Lock()
-	name := fmt.Sprintf("%s%05d-%s.parquet", dir, len(r.paths), r.run)
+	name := fmt.Sprintf("%s%05d-%s.parquet", part.dir, len(r.paths), r.run)
 	path := r.plan.places.NewDataLocation(name)
 	r.paths = append(r.paths, path)
 	r.mu.Unlock()
-	f, err := r.plan.begin(r.w.fs, path, values)
+	f, err := r.plan.begin(r.w.fs, path, part.values)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: create %s: %w", r.w.target.Name, path, err)
 	}
