@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -226,4 +227,38 @@ func ExampleFilter() {
 	// Output:
 	// id
 	// 1
+}
+
+// tables is a lake of one table, as a sink that is an [etl.Scanner] shows it.
+type tables struct {
+	name string
+	rows transform.LookupRows
+}
+
+func (t tables) Scan(ctx context.Context, table string, _ ...string) iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		if table == t.name {
+			yield(t.rows.Load(ctx))
+		}
+	}
+}
+
+func ExampleLookupTable() {
+	lake := tables{"sales.cities", transform.LookupRows{
+		Cols: etl.Columns{{Name: "person", Type: etl.Long}, {Name: "city", Type: etl.String}, {Name: "zip", Type: etl.String}},
+		Rows: [][]string{{"1", "Boston", "02108"}, {"7", "Rome", "00118"}},
+	}}
+	for _, name := range []string{"sales.cities", "sales.not_yet_there"} {
+		show(transform.Select("id"), transform.Lookup(transform.LookupOptions{
+			Source: transform.LookupTable{Tables: lake, Name: name, Cols: etl.Columns{{Name: "person", Type: etl.Long}, {Name: "city", Type: etl.String}}},
+			On:     []transform.LookupOn{{Column: "id", Source: "person"}}, Take: []transform.LookupTake{{Source: "city"}},
+		}))
+	}
+	// Output:
+	// id|city
+	// 1|Boston
+	// 2|-
+	// id|city
+	// 1|-
+	// 2|-
 }

@@ -10,9 +10,7 @@ import (
 	"iter"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/sink/icebergsink"
@@ -140,46 +138,13 @@ func texts(ctx context.Context, lake *icebergsink.Sink, table, null string, row 
 
 // dimension is a table as the source of a lookup.
 func (w *world) dimension(name string, columns ...string) transform.LookupSource {
-	var all etl.Columns
+	d := transform.LookupTable{Tables: w.lake, Name: name}
 	for _, t := range w.tables {
-		if t.Name == name {
-			all = t.Columns // what the transforms make of them has the same types here
-		}
-	}
-	f := transform.LookupFunc{}
-	for _, c := range columns {
-		f.Cols = append(f.Cols, all[all.Index(c)])
-	}
-	f.Func = func(ctx context.Context) (arrow.RecordBatch, error) { return w.whole(ctx, name, f.Cols) }
-	return f
-}
-
-// whole reads columns of a table, which has no rows before its first load.
-func (w *world) whole(ctx context.Context, table string, columns etl.Columns) (arrow.RecordBatch, error) {
-	parts := make([][]arrow.Array, len(columns))
-	for i, c := range columns {
-		parts[i] = []arrow.Array{array.MakeArrayOfNull(memory.DefaultAllocator, c.Type.Arrow(), 0)}
-	}
-	if w.loaded[table] {
-		for rec, err := range w.lake.Scan(ctx, table) {
-			if err != nil {
-				return nil, err
-			}
-			for i, c := range columns {
-				col := rec.Column(rec.Schema().FieldIndices(c.Name)[0])
-				col.Retain()
-				parts[i] = append(parts[i], col)
+		for _, c := range columns {
+			if t.Name == name {
+				d.Cols = append(d.Cols, t.Columns[t.Columns.Index(c)]) // the transforms keep their types here
 			}
 		}
 	}
-	var rows int
-	cols := make([]arrow.Array, len(columns))
-	for i := range columns {
-		col, err := array.Concatenate(parts[i], memory.DefaultAllocator)
-		if err != nil {
-			return nil, err
-		}
-		cols[i], rows = col, col.Len()
-	}
-	return array.NewRecordBatch(columns.Schema(), cols, int64(rows)), nil
+	return d
 }

@@ -27,7 +27,6 @@ type world struct {
 	tables  []etl.Table // that files feed
 	runner  *etl.Runner // of them
 	follow  *follower
-	loaded  map[string]bool // tables that are there
 	clock   time.Time
 }
 
@@ -38,7 +37,7 @@ func open(ctx context.Context, dir string, keys transform.KeyProvider) (*world, 
 	}
 	w := &world{
 		landing: source.NewMemory(), lake: lake, control: control.NewMemory(), locker: lock.NewMemory(), tables: base(keys),
-		loaded: map[string]bool{}, clock: time.Date(2024, 6, 1, 8, 0, 0, 0, time.UTC),
+		clock: time.Date(2024, 6, 1, 8, 0, 0, 0, time.UTC),
 	}
 	w.follow = &follower{w: w}
 	w.runner, err = w.runnerOf(w.landing, w.tables...)
@@ -69,13 +68,6 @@ func (w *world) ingest(ctx context.Context) ([]etl.Report, error) {
 	first, err := w.runner.Ingest(ctx)
 	if err != nil {
 		return nil, err
-	}
-	for _, t := range w.tables {
-		last, _, err := w.lastLoad(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		w.loaded[t.Name] = last != ""
 	}
 	runner, err := w.runnerOf(w.follow, denormalised(w))
 	if err != nil {

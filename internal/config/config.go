@@ -57,6 +57,8 @@ type Config struct {
 	// how its jobs are attended.
 	Spark *sparkdispatch.Config
 	Job   Job
+
+	lake *lake
 }
 
 // Load reads the file at path. Problems of its content are [Problems].
@@ -78,7 +80,7 @@ func Load(path string) (*Config, error) {
 // Parse reads the content of a config file. The name is used in errors and for
 // relative paths.
 func Parse(name string, data []byte) (*Config, error) {
-	d := &decoder{file: name}
+	d := &decoder{file: name, lake: &lake{}}
 	root, ok := d.parse(data)
 	if !ok {
 		return nil, d.err()
@@ -166,7 +168,7 @@ func (d *decoder) syntax(err error) {
 }
 
 func (d *decoder) config(v value) *Config {
-	c := &Config{}
+	c := &Config{lake: d.lake}
 	o := v.object("a mapping with source, state, warehouse, layout and tables")
 	src := o.need("source").object("a mapping with dir")
 	src.need("dir").str(&c.Source)

@@ -34,6 +34,9 @@ func (c *Config) Open(ctx context.Context, logger *slog.Logger) (cfg etl.Config,
 	if err != nil {
 		return cfg, nil, errors.Join(err, control.Close())
 	}
+	if c.lake != nil {
+		c.lake.sink = lake
+	}
 	var bad etl.Quarantine
 	if c.Quarantine != "" {
 		if bad, err = quarantine.Dir(c.Quarantine); err != nil {

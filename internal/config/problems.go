@@ -53,6 +53,7 @@ func (ps Problems) Unwrap() []error {
 type decoder struct {
 	file     string
 	source   string // folder that files land in, once it is known
+	lake     *lake
 	problems Problems
 }
 

@@ -233,11 +233,9 @@ func hashTransform(v value) etl.Transformer {
 
 func lookupTransform(v value) etl.Transformer {
 	var l transform.LookupOptions
-	var path string
-	o := v.object("a mapping with file, columns, on, take and miss")
-	o.need("file").str(&path)
-	l.Source = transform.LookupCSV{Path: v.d.beside(path), Cols: columns(o.need("columns"))}
-	on := o.need("on").object("a mapping from columns of the table to columns of the file")
+	o := v.object("a mapping with file or table, columns, on, take and miss")
+	l.Source = lookupSource(v, o)
+	on := o.need("on").object("a mapping from columns of the table to columns of the source")
 	for _, name := range on.names {
 		p := transform.LookupOn{Column: name}
 		on.fields[name].str(&p.Source)
@@ -247,7 +245,7 @@ func lookupTransform(v value) etl.Transformer {
 	if d := o.get("defaults"); d.given() {
 		defaults = d.texts("a mapping from columns to texts")
 	}
-	take := o.need("take").object("a mapping from columns of the table to columns of the file")
+	take := o.need("take").object("a mapping from columns of the table to columns of the source")
 	for _, name := range take.names {
 		t := transform.LookupTake{As: name, Default: defaults[name]}
 		take.fields[name].str(&t.Source)
@@ -257,6 +255,24 @@ func lookupTransform(v value) etl.Transformer {
 	o.get("refresh").duration(&l.Refresh)
 	o.done()
 	return transform.Lookup(l)
+}
+
+// lookupSource reads which file, or which other table, rows are looked up in.
+func lookupSource(v value, o *object) transform.LookupSource {
+	var path, table string
+	file, other := o.get("file"), o.get("table")
+	given(file, &path)
+	given(other, &table)
+	cols := columns(o.need("columns"))
+	switch {
+	case file.given() && other.given():
+		other.bad("file and table are given: a lookup has one source")
+	case other.given():
+		return transform.LookupTable{Tables: v.d.lake, Name: table, Cols: cols}
+	case !file.given():
+		o.need("file")
+	}
+	return transform.LookupCSV{Path: v.d.beside(path), Cols: cols}
 }
 
 func jsonTransform(v value) etl.Transformer {

@@ -63,6 +63,10 @@ func TestTransformsAsInGo(t *testing.T) {
 			Source: csv, On: []transform.LookupOn{{Column: "s", Source: "code"}},
 			Take: []transform.LookupTake{{Source: "label", As: "l", Default: "?"}}, Miss: transform.MissDefault, Refresh: time.Hour,
 		}),
+		`lookup: {table: sales.codes, columns: {code: string, label: string}, on: {s: code}, take: {l: label}}`: transform.Lookup(transform.LookupOptions{
+			Source: transform.LookupTable{Name: "sales.codes", Cols: csv.Columns()}, On: []transform.LookupOn{{Column: "s", Source: "code"}},
+			Take: []transform.LookupTake{{Source: "label", As: "l"}},
+		}),
 		`json: {column: s, fields: {a.b: string, "c[0]": {type: date, as: d, format: 01/02/2006}}}`: transform.ParseJSON("s",
 			transform.JSONField{Path: "a.b", Type: etl.String}, transform.JSONField{Path: "c[0]", Name: "d", Type: etl.Date, Format: "01/02/2006"}),
 		`flatten: {column: s, separator: "-", fields: {geo.lat: double}}`: transform.Flatten("s", "-", transform.JSONField{Path: "geo.lat", Type: etl.Double}),
