@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,7 +101,10 @@ func newFarm(t *testing.T, change func(*world)) *farm {
 	f := &farm{glue: awstest.NewGlueJobs("tidemark"), fault: map[string]awstest.JobFault{}}
 	t.Cleanup(f.glue.Close)
 	f.glue.MaxConcurrent = 2
+	var mu sync.Mutex // tables are drained side by side
 	f.glue.Fault = func(op string) awstest.JobFault {
+		mu.Lock()
+		defer mu.Unlock()
 		fault := f.fault[op]
 		delete(f.fault, op)
 		return fault
