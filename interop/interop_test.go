@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,7 +22,10 @@ import (
 // they run side by side.
 var engines = []string{"spark", "pyiceberg", "duckdb", "clickhouse"}
 
-var only = flag.String("only", "", "make only these `groups` of tables, as in modes,maintained")
+var (
+	only    = flag.String("only", "", "make only these `groups` of tables, as in modes,maintained")
+	filters = flag.Int("filters", 0, "the greatest number of filtered counts for a table and an engine; 0 for all of them")
+)
 
 // report is what read.py writes.
 type report struct {
@@ -94,7 +98,7 @@ func writeTables(t *testing.T) string {
 // is in the report; anything else that goes wrong fails here.
 func runEngine(t *testing.T, python, engine, tables string) (report, []byte) {
 	path := filepath.Join(t.TempDir(), "report.json")
-	output, err := exec.CommandContext(t.Context(), python, "read.py", engine, tables, path).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), python, "read.py", engine, tables, path, strconv.Itoa(*filters)).CombinedOutput()
 	content, rerr := os.ReadFile(path)
 	require.NoError(t, rerr, "%v\n%s", err, output)
 	var rep report
