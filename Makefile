@@ -45,8 +45,9 @@ fuzz:
 # that in each mode of the Iceberg sink (merge-on-read, copy-on-write, auto,
 # format version 3, and with a memory budget of one byte), a twelfth with
 # maintenance after every load. Inside the package go test shows what it prints.
+EVERY ?= 1
 torture:
-	$(GO) test -C internal/torture -count=1 -timeout 30m -args -seeds $(SEEDS) -lakeseeds $$(( ($(SEEDS) + 5) / 6 ))
+	$(GO) test -C internal/torture -count=1 -timeout 30m -args -every $(EVERY) -lakesteps 20 -seeds $(SEEDS) -lakeseeds $$(( ($(SEEDS) + 5) / 6 ))
 
 # kill -9 of the real command at random moments, split over merge-on-read,
 # copy-on-write and format version 3.
@@ -77,10 +78,12 @@ differential:
 maintenance:
 	$(GO) test -C sink/icebergsink -count=1 -timeout 30m -run TestMaintainBesideLoads -args -maintain.for $(MAINTENANCE)s -maintain.loads $(MAINTENANCE_LOADS)
 
-# Every table read back by PyIceberg, DuckDB, Spark and ClickHouse.
+# Every table read back by PyIceberg, DuckDB, Spark and ClickHouse, with at most
+# FILTERS filtered counts each; 0 is all of them.
+FILTERS ?= 0
 interop:
 	bash interop/setup.sh
-	$(GO) test -tags interop -count=1 -timeout 20m ./interop/
+	$(GO) test -tags interop -count=1 -timeout 20m ./interop/ -args -filters $(FILTERS)
 
 # Every test that needs servers, which it installs: versitygw, toxiproxy, moto,
 # fauxqs, Iceberg's REST catalog. TIDEMARK_DYNAMODB_LOCAL=1 accepts the licence of

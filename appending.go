@@ -95,8 +95,12 @@ func (a *appending) run(ctx context.Context, yield func(arrow.RecordBatch) bool)
 			if u.open != nil {
 				shift = seen - u.chunk.First // where the chunk counts from
 			}
-			for i := range b.at {
-				b.at[i] += shift
+			at := b.at
+			if b.source != nil {
+				at = b.source.at
+			}
+			for i := range at {
+				at[i] += shift
 			}
 			if b.rows > 0 {
 				last = b.last + shift - in.base[u.file]

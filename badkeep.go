@@ -52,17 +52,22 @@ func (b *badRows) finish(ctx context.Context) error {
 
 // row describes a bad row.
 func (b *badRows) row(bad placedRow) BadRow {
-	f := b.c.load.Files[bad.file]
-	row := BadRow{
-		ID: badRowID(f, bad.row), Table: b.c.table.Name, LoadID: b.c.load.ID, Epoch: b.c.load.Epoch,
-		File: f.Location, FileID: f.ID(), Kind: b.c.load.Kind, Landed: f.ModTime, Row: bad.row, Column: bad.err.Column, Rule: bad.err.Rule,
-		Status: BadOpen,
-	}
+	rule := bad.err.Rule
 	if bad.err.Err != nil {
-		row.Rule += ": " + bad.err.Err.Error()
+		rule += ": " + bad.err.Err.Error()
 	}
-	if mended, ok := b.aside.mended[row.FileID]; ok {
-		place := mended.place()
+	return badRow(b.c.table, b.c.load, b.aside.mended, bad.file, bad.row, bad.err.Column, rule)
+}
+
+// badRow describes a bad row of a load, whose files of some IDs are mended rows.
+func badRow(t Table, load Load, mended map[string]BadRow, file int, number int64, column, rule string) BadRow {
+	f := load.Files[file]
+	row := BadRow{
+		ID: badRowID(f, number), Table: t.Name, LoadID: load.ID, Epoch: load.Epoch, File: f.Location, FileID: f.ID(),
+		Kind: load.Kind, Landed: f.ModTime, Row: number, Column: column, Rule: rule, Status: BadOpen,
+	}
+	if m, ok := mended[row.FileID]; ok {
+		place := m.place()
 		row.Origin = &place
 	}
 	return row

@@ -51,6 +51,8 @@ type aside struct {
 	open []BadRow
 	// mended are the rows whose mended versions are files of the load, by file ID.
 	mended map[string]BadRow
+	// contents are the mended versions themselves.
+	contents map[string][]byte
 	// file is that of a staged load's file; -1 for whole loads.
 	file int
 }
@@ -291,12 +293,12 @@ func (w *winners) refuseBelow() {
 	p := w.patch
 	p.hold()
 	for id, row := range p.heldAt {
-		if !p.member[id] || p.isWinner(id) {
+		if !p.member[id] || p.lines.wins(id) {
 			continue
 		}
 		for c, col := range w.c.table.Columns {
 			if col.Required && p.lacks(id, row, c) {
-				w.refuse(p.r.h.changes[id].mark.position(), &RowError{Column: col.Name, Rule: requiredIsNull})
+				w.refuse(p.lines.position(id), &RowError{Column: col.Name, Rule: requiredIsNull})
 				break
 			}
 		}

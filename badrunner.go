@@ -19,7 +19,7 @@ func (r *Runner) aside(ctx context.Context, t *Table, load Load, file int) (*asi
 	if q == nil {
 		return nil, nil
 	}
-	a := &aside{file: file, mended: map[string]BadRow{}}
+	a := &aside{file: file, mended: map[string]BadRow{}, contents: map[string][]byte{}}
 	mended := map[string]string{} // file IDs by row and content
 	for _, f := range load.Files {
 		if _, id, ok := mendedRow(f.Location); ok {
@@ -38,7 +38,7 @@ func (r *Runner) aside(ctx context.Context, t *Table, load Load, file int) (*asi
 			return nil, fmt.Errorf("read quarantine of %s: %w", t.Name, err)
 		}
 		if id, ok := mended[row.ID+contentTag(row.Mended)]; ok && row.Mended != nil {
-			a.mended[id] = row.Public()
+			a.mended[id], a.contents[id] = row.Public(), row.Mended
 		}
 		if row.Status == BadOpen && row.Epoch == load.Epoch && row.LoadID != load.ID {
 			key := row.Key
@@ -102,11 +102,17 @@ func (r *Runner) keepBad(ctx context.Context, t *Table, load Load, set string, b
 
 // tellQuarantined tells of the rows that a load has set aside.
 func (r *Runner) tellQuarantined(t *Table, load Load, c *Changes) {
-	if c.bad == nil || len(c.bad.kept) == 0 {
+	if c.bad != nil {
+		r.tellSetAside(t, load, c.bad.kept)
+	}
+}
+
+func (r *Runner) tellSetAside(t *Table, load Load, kept []BadRow) {
+	if len(kept) == 0 {
 		return
 	}
-	rows := make([]BadRow, len(c.bad.kept))
-	for i, row := range c.bad.kept {
+	rows := make([]BadRow, len(kept))
+	for i, row := range kept {
 		rows[i] = row.Public()
 	}
 	r.cfg.Logger.Warn("rows set aside", "table", t.Name, "load", load.ID, "rows", len(rows), "file", rows[0].File, "row", rows[0].Row,

@@ -50,10 +50,8 @@ func (w *winners) transform(ctx context.Context, rec arrow.RecordBatch, at []int
 		rec.Release()
 		return nil, err
 	}
-	var err error
-	out.at = at
-	out.rec, err = w.addMode(rec)
-	return out, err
+	out.at, out.rec = at, rec
+	return out, nil
 }
 
 // match finds the rows of made, which step made of rec, among those of rec and
@@ -93,7 +91,13 @@ func (w *winners) match(ctx context.Context, step int, rec, made arrow.RecordBat
 		gone = append(gone, row)
 	}
 	out.dropped += len(gone)
-	if w.c.swaps() {
+	switch {
+	case w.c.swaps():
+		return kept, nil
+	case w.c.chronicles(): // where a row is one of several of its key
+		for _, i := range gone {
+			out.lost = append(out.lost, at[i])
+		}
 		return kept, nil
 	}
 	return kept, w.droppedKeys(ctx, step, rec, gone, out)

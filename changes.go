@@ -20,7 +20,7 @@ type Found struct {
 	// Record holds the columns that [Part.Wants] names, in that order; nil
 	// where it names none.
 	Record arrow.RecordBatch
-	// Digests may stand in place of Record where [Part.Compares].
+	// Digests may stand in place of Record where [Part.TakesDigests].
 	Digests []Digest
 	// Base is set where the rows were written by the full load that opened
 	// the epoch: any change beats them, whatever their ordering columns say.
@@ -39,7 +39,8 @@ type Memory struct {
 
 // Committed is what a sink knows of the keys of a [Part].
 type Committed struct {
-	// Rows are the committed rows, each key once.
+	// Rows are the committed rows, each key once; in a table of ModeHistory all rows of
+	// each key.
 	Rows []Found
 	// Memory are the remembered orders; at most one for each key.
 	Memory []Memory
@@ -63,6 +64,7 @@ type Changes struct {
 	shown  *rowkey.Codec // of the orders that rows of the table show; nil if they show none
 	made   *arrow.Schema // of rows as the transforms make them
 	timed  bool          // the first ordering column is a timestamp
+	dress  dresser       // nil where the mode adds no columns
 
 	digests digestSeeds
 	checks  *checking  // nil without checks
@@ -95,6 +97,14 @@ type ChangesConfig struct {
 	// Scope is what the table's checks may know besides load and target.
 	Scope CheckScope
 
+	// Aside is what is known of bad rows, where the changes are those of a [Job];
+	// HandOver is called with those of the load before its commit.
+	Aside    *JobAside
+	HandOver func(context.Context, HandedOver) error
+
+	// Shapes are those of a [Job].
+	Shapes []*FileShape
+
 	shapes  []*fileShape
 	aside   *aside  // of a Runner; without it no row is set aside
 	shared  *budget // of a Runner, in place of Budget
@@ -118,12 +128,19 @@ func NewChanges(cfg ChangesConfig) (*Changes, error) {
 		budget: cfg.shared, temp: cfg.TempDir, notify: cfg.Progress, seed: rowkey.NewSeed(), optimistic: cfg.onePass,
 		digests: newDigestSeeds(), shapes: cfg.shapes, made: t.madeSchema(target.Schema), timed: t.ordersByTime(),
 	}
+	c.dress = c.dressing()
 	if len(t.Checks) > 0 {
 		c.checks = &checking{all: t.Checks, scope: cfg.Scope}
 		c.checks.scope.Load, c.checks.scope.Target, c.checks.scope.TempDir = cfg.Load, target, cfg.TempDir
 	}
 	if c.format == nil {
 		return nil, fmt.Errorf("table %s: no format", t.Name)
+	}
+	if cfg.aside == nil {
+		cfg.aside = cfg.Aside.asideOf(cfg.Load, cfg.HandOver)
+	}
+	if cfg.Shapes != nil {
+		c.shapes = shapesOf(t, cfg.Load.Kind, cfg.Shapes)
 	}
 	c.bad = newBadRows(c, cfg.aside)
 	c.erased = cfg.Load.erased.set(cfg.Load.Files)
@@ -218,7 +235,7 @@ func (c *Changes) startsOver() bool {
 // simple reports whether of each key the last change of all matters, and the
 // last one of the greatest order, and no others.
 func (c *Changes) simple() bool {
-	return !c.partial() && !c.softens() && (len(c.table.OldKey) == 0 || c.load.Kind == Full)
+	return !c.partial() && !c.softens() && !c.chronicles() && (len(c.table.OldKey) == 0 || c.load.Kind == Full)
 }
 
 // crossing reports whether rows may take values from the row of another key,
@@ -297,7 +314,7 @@ func (p *Part) Wants() []string {
 	switch {
 	case p.c.swaps():
 		return nil
-	case p.c.partial(), p.c.softens(), p.c.compares():
+	case p.c.partial(), p.c.softens(), p.c.chronicles(), p.c.compares():
 		names := make([]string, len(p.c.target.Columns))
 		for i, col := range p.c.target.Columns {
 			names[i] = col.Name

@@ -95,8 +95,9 @@ func (c *checking) close() {
 	c.running, c.settled, c.from = nil, nil, nil
 }
 
-// look shows a batch to the checks. The places of its rows are at.
-func (c *checking) look(ctx context.Context, w *winners, batch arrow.RecordBatch, at []int64) (err error) {
+// look shows a batch to the checks. The places of its rows are at; where they are not
+// known they are found in what it was made of.
+func (c *checking) look(ctx context.Context, w *winners, batch arrow.RecordBatch, at []int64, of *untold) (err error) {
 	if c == nil || batch.NumRows() == 0 {
 		return nil
 	}
@@ -116,6 +117,12 @@ func (c *checking) look(ctx context.Context, w *winners, batch arrow.RecordBatch
 		if r.Action != CheckWarn && w.r.part.stream && !w.c.appends() {
 			return errTwoPasses // which know the places of rows
 		}
+		if of != nil && r.Action != CheckWarn {
+			if at, err = w.places(ctx, of); err != nil {
+				return err
+			}
+			of = nil
+		}
 		placed := len(at) == int(batch.NumRows())
 		if placed && r.Action == CheckQuarantine && w.c.bad.tolerates() {
 			for _, i := range refused {
@@ -123,8 +130,10 @@ func (c *checking) look(ctx context.Context, w *winners, batch arrow.RecordBatch
 			}
 			continue
 		}
-		if r.refused == 0 && placed {
-			r.at = at[refused[0]]
+		for _, i := range refused {
+			if placed && (r.at == 0 || at[i] < r.at) {
+				r.at = at[i]
+			}
 		}
 		r.refused += int64(len(refused))
 	}

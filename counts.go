@@ -26,7 +26,8 @@ type Counts struct {
 
 	// RemovedByFilter counts the table's rows that left because the row that
 	// replaces them was filtered, RemovedAsOldKey those that left because
-	// their key was changed into another.
+	// their key was changed into another. In a table of ModeHistory the latter, and
+	// RemovedAsAbsent, count deleted versions that came in addition.
 	RemovedByFilter int64 `json:"removed_by_filter"`
 	RemovedAsOldKey int64 `json:"removed_as_old_key"`
 	// RemovedAsAbsent counts the table's rows that left because a full load that
@@ -66,6 +67,19 @@ func (l Load) Check(c Counts) error {
 		return fmt.Errorf("%w: the table has %d rows after the load, of which %d are the load's", ErrAccounting, c.RowsAfter, most)
 	}
 	return c.checkAfter(c.RowsBefore + c.Inserted - c.Deleted - c.RemovedByFilter - c.RemovedAsAbsent)
+}
+
+// Check is [Load.Check] for the counts of a load of the table. In a table of ModeHistory
+// versions that were made for old keys and for keys that a full load lacks add to its
+// rows, and none goes but by a filter.
+func (t Target) Check(l Load, c Counts) error {
+	if t.Mode != ModeHistory || l.Kind == Full && !l.Difference {
+		return l.Check(c)
+	}
+	if err := c.checkFates(); err != nil {
+		return err
+	}
+	return c.checkAfter(c.RowsBefore + c.Inserted + c.RemovedAsOldKey + c.RemovedAsAbsent - c.RemovedByFilter)
 }
 
 func (c Counts) checkFates() error {

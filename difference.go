@@ -32,11 +32,15 @@ func (c *Changes) swaps() bool {
 // compares reports whether rows that equal the committed ones stay where they are.
 func (c *Changes) compares() bool { return c.load.Kind == Full && c.load.Difference }
 
-// Compares reports whether Resolve compares committed rows with those that come,
-// so that of rows found nothing but their digests has to be kept. Committed rows
-// whose key no part of the load has are then to be removed, too, and counted as
-// RemovedAsAbsent.
+// Compares reports whether Resolve compares committed rows with those that come.
+// Committed rows whose key no part of the load has are then to be removed, too, and
+// counted as RemovedAsAbsent; in a table of ModeHistory they go through
+// [Changes.Retire].
 func (p *Part) Compares() bool { return p.c.compares() }
+
+// TakesDigests reports whether [Found.Digests] may stand in place of the rows
+// themselves.
+func (p *Part) TakesDigests() bool { return p.c.compares() && p.c.table.Mode != ModeHistory }
 
 // Digest appends the digests of the rows of rec, which has the columns that Wants
 // names, in that order. It is safe for concurrent use.
@@ -53,15 +57,20 @@ func (c *Changes) digest(to []Digest, rec arrow.RecordBatch) ([]Digest, error) {
 	if err := sameColumns(rec.Schema(), c.target.Schema); err != nil {
 		return nil, err
 	}
-	appenders := make([]func([]byte, int) []byte, rec.NumCols())
-	for i, col := range rec.Columns() {
+	return c.digestOf(to, rec.Columns(), int(rec.NumRows()))
+}
+
+// digestOf appends the digests of rows of columns.
+func (c *Changes) digestOf(to []Digest, cols []arrow.Array, rows int) ([]Digest, error) {
+	appenders := make([]func([]byte, int) []byte, len(cols))
+	for i, col := range cols {
 		var err error
 		if appenders[i], err = cellBytes(col); err != nil {
 			return nil, err
 		}
 	}
 	var row []byte
-	for i := range int(rec.NumRows()) {
+	for i := range rows {
 		row = row[:0]
 		for _, app := range appenders {
 			row = app(row, i)
@@ -177,6 +186,15 @@ func (r *Resolution) compare(f Found) error {
 		r.differs.committed[k] = digests[i]
 	}
 	return nil
+}
+
+// same takes note of winners that equal committed rows.
+func (r *Resolution) same(n int64) {
+	if r.counts.Unchanged += n; r.succeeds != nil {
+		r.counts.Inserted -= n // where nothing is replaced
+	} else {
+		r.counts.Updated -= n
+	}
 }
 
 // compare drops the rows that equal the committed ones. It is safe for concurrent

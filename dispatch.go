@@ -41,8 +41,22 @@ type Job struct {
 	// URIs say where the engine finds the files of the load, in their order; nil
 	// where the source is no [Locator].
 	URIs []string
+	// Aside is what the job has to know of bad rows; nil where none may be set aside
+	// and none were.
+	Aside *JobAside
 	// Sink says where the engine finds the table; zero where the sink is no [Declarer].
 	Sink Declaration
+	// Shapes say how files are read that differ from Table's columns, which are those
+	// that the load leaves, in the order of the files; nil where none does.
+	Shapes []*FileShape
+	// Schema is how the commit leaves the table's columns, Nulls are required columns in
+	// which a null ends the job whatever Table.BadRows allows; zero for tables without
+	// a contract.
+	Schema *SchemaPlan
+	Nulls  []string
+	// Scope is what the table's checks may know. Its Tables are for engines in this
+	// process.
+	Scope CheckScope
 	// Timeout is how long the job may take; zero is the engine's default.
 	Timeout time.Duration
 }
@@ -111,6 +125,8 @@ type JobFailure struct {
 	Diagnosis
 	// Outcome is "retry", "terminal", "refused" or "indeterminate".
 	Outcome string `json:"outcome"`
+	// Checks are the verdicts of all checks, where one of them held the load back.
+	Checks []Checked `json:"checks,omitempty"`
 }
 
 // JobState is what the control store keeps of a table's job.
@@ -131,6 +147,9 @@ type JobState struct {
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Cancel is set once an operator wants the job to end.
 	Cancel bool `json:"cancel,omitempty"`
+	// Nulls are the required columns in which jobs of the load found nulls, by the file,
+	// and which the table's contract makes optional for them.
+	Nulls map[string]string `json:"nulls,omitempty"`
 }
 
 // Locator is an optional ability of a [Source]: URI says where other engines find

@@ -227,8 +227,8 @@ func (r *Runner) decide(ctx context.Context, t *Table) (d Decision, st State, er
 // conditions are those under which a load would begin now.
 func (r *Runner) conditions(ctx context.Context, table string) conditions {
 	c := conditions{dispatcher: r.cfg.Dispatcher != nil, budget: r.cfg.MemoryBudget, limit: r.cfg.LocalLimit}
-	if t, err := r.table(table); err == nil && t.Mode != ModeUpsert {
-		c.mode = t.Mode
+	if t, err := r.table(table); err == nil {
+		c.local = t.local()
 	}
 	if end, ok := ctx.Deadline(); ok {
 		c.bounded, c.left = true, time.Until(end)-r.cfg.Margin

@@ -51,8 +51,8 @@ func newErasureKeys(ctx context.Context, t Table, keys arrow.RecordBatch) (*eras
 		if cols[i].NullN() > 0 {
 			return nil, fmt.Errorf("column %s: key is null", printable(name))
 		}
-		if want := t.Columns[t.Columns.Index(name)].Type.Arrow(); !arrow.TypeEqual(cols[i].DataType(), want) {
-			return nil, fmt.Errorf("column %s of the keys is %v, declared as %v", printable(name), cols[i].DataType(), want)
+		if cols[i], err = keyAs(cols[i], t.Columns[t.Columns.Index(name)].Type); err != nil {
+			return nil, fmt.Errorf("column %s of the keys: %w", printable(name), err)
 		}
 	}
 	k := &erasureKeys{known: map[string]bool{}}

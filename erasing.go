@@ -16,6 +16,7 @@ import (
 type erasing struct {
 	r      *Runner
 	t      *Table
+	given  arrow.RecordBatch
 	sink   Eraser
 	target Target
 	keys   *erasureKeys
@@ -37,10 +38,13 @@ func (r *Runner) newErasing(ctx context.Context, t *Table, keys arrow.RecordBatc
 	case opts.Within < 0:
 		return nil, refused("the time must not be negative")
 	}
-	e := &erasing{r: r, t: t, sink: eraser, opts: opts}
+	e := &erasing{r: r, t: t, given: keys, sink: eraser, opts: opts}
 	e.opts.By, e.opts.Why = printable(opts.By), printable(opts.Why)
-	var err error
-	if e.keys, err = newErasureKeys(ctx, *t, keys); err != nil {
+	now, err := r.evolvedTable(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if e.keys, err = newErasureKeys(ctx, *now, keys); err != nil {
 		return nil, refused("%w", err)
 	}
 	return e, nil
@@ -77,7 +81,7 @@ func (e *erasing) run(ctx context.Context, fence int64) error {
 }
 
 // settle ends what is under way, which may hold the keys, and takes the table as it
-// is then: its columns may have evolved, those of keys have not.
+// is then: its columns may have evolved, and those of keys become wider.
 func (e *erasing) settle(ctx context.Context) error {
 	if err := e.r.free(ctx, e.t.Name); err != nil {
 		return err
@@ -91,6 +95,9 @@ func (e *erasing) settle(ctx context.Context) error {
 	}
 	if e.target, err = t.Target(); err != nil {
 		return WithOutcome(Terminal, fmt.Errorf("table %s: %w", printable(t.Name), err))
+	}
+	if e.keys, err = newErasureKeys(ctx, *t, e.given); err != nil {
+		return WithOutcome(Terminal, fmt.Errorf("erase: table %s: %w", printable(t.Name), err))
 	}
 	stager, ok := e.r.cfg.Sink.(Stager)
 	if !ok {

@@ -169,7 +169,11 @@ func (d Diagnosis) String() string { return d.Cause }
 func Diagnose(err error, loadID string) Diagnosis {
 	d := Diagnosis{Cause: err.Error(), LoadID: loadID}
 	var re *RowError
-	if errors.As(err, &re) {
+	var null *nullFound
+	if errors.As(err, &null) {
+		re = null.at
+	}
+	if re != nil || errors.As(err, &re) {
 		d.File, d.Row, d.Column, d.Rule = re.File, re.Row, re.Column, re.Rule
 	}
 	var fe *FileError

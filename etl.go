@@ -114,7 +114,8 @@ type Target struct {
 	// Name is "namespace.name".
 	Name string
 	// Mode says what the rows are. Those of ModeAppend have no key: an incremental
-	// load adds its rows to the table's.
+	// load adds its rows to the table's. Of those of ModeHistory several have the same
+	// key: a load finds all of them, and says of each whether it goes.
 	Mode Mode
 	// Schema is that of the rows after all transforms, with the columns of the mode.
 	Schema *arrow.Schema
@@ -167,6 +168,9 @@ type Load struct {
 	// Engine is FlagLocal or FlagDistributed; empty is FlagLocal. Route says why.
 	Engine JobFlag `json:"engine,omitempty"`
 	Route  string  `json:"route,omitempty"`
+	// Jobs are the IDs of the jobs that it was submitted as, oldest first, where they
+	// may have set rows aside.
+	Jobs []string `json:"jobs,omitempty"`
 
 	erased *Erasures // keys that files of before must not bring back
 }

@@ -38,6 +38,11 @@ const (
 	ElseNewColumn ElseRule = "new_column"
 	// ElseQuarantine takes rows whose value does not fit for bad ones.
 	ElseQuarantine ElseRule = "quarantine"
+	// ElseString is ElseNewColumn with a text column for whatever does not fit
+	// ("amount_string"): values go there as the canonical text that a cast to string
+	// makes of them. The declared column keeps its type, because the Iceberg spec
+	// widens nothing to string.
+	ElseString ElseRule = "string"
 )
 
 // Contract says what happens when files differ from a table's declaration, and when
@@ -46,8 +51,9 @@ const (
 // not fit are bad rows. The zero value takes files as declared, without looking at
 // their columns first, and refuses a table of another schema.
 //
-// Key and ordering columns, and those that the table is partitioned by, keep their
-// type and cannot be dropped.
+// Key and ordering columns, and those that the table is partitioned by, cannot be
+// dropped, are never missing, and take no other rule for types than Evolve and Freeze.
+// Columns that the table is partitioned by keep their type, except in buckets.
 type Contract struct {
 	// New is for columns that are not declared: Discard (which empty is), Evolve,
 	// Freeze, or Quarantined for rows that have a value in one. Evolve adds them,
@@ -130,7 +136,7 @@ type EvolvedColumn struct {
 	// Optional is set where the column is required by declaration.
 	Optional bool `json:"optional,omitempty"`
 	// Source is the column of the files whose values are of this type only in some of
-	// them ([ElseNewColumn]).
+	// them ([ElseNewColumn], [ElseString]).
 	Source string `json:"source,omitempty"`
 }
 
@@ -213,6 +219,11 @@ type DiscoveredColumn struct {
 	Number bool
 	// Empty is set where the column has no value that would tell a type.
 	Empty bool
+	// Sparse is set where single records do not have the column ([ScanColumn]).
+	Sparse bool
+	// Envelope is set for columns that the format makes of what stands around a row,
+	// as the operation of a change event. Nobody takes them for new columns.
+	Envelope bool
 }
 
 // promotes reports whether the Iceberg spec lets a column of one type become one of

@@ -48,9 +48,9 @@ func TestEvolve(t *testing.T) {
 			"is double, the table has int, which cannot be widened so (else: pause)", "n"},
 		"other type gets a column": {Contract{Type: Evolve, Else: ElseNewColumn}, []discovered{has(intN, textS), has(doubleN, textS)},
 			[]string{"column n_double added as double for f"}, "", ""},
-		"order columns keep their type": {Contract{Type: Evolve}, []discovered{{file: "f", known: true, columns: []DiscoveredColumn{
+		"order columns cannot become anything": {Contract{Type: Evolve}, []discovered{{file: "f", known: true, columns: []DiscoveredColumn{
 			{Name: "id", Types: []Type{Long}}, {Name: "at", Types: []Type{Double}}, intN, textS}}}, nil,
-			"is double, the table has long, and key, order and partition columns keep their type", "at"},
+			"is double, the table has long, and key, order and partition columns cannot become that", "at"},
 		"case alone is no difference": {Contract{New: Evolve}, []discovered{has(intN, textS, DiscoveredColumn{Name: "S", Text: true})}, nil,
 			"the name of a new column differs from that of column s by case only", "S"},
 		"new of no type": {Contract{New: Evolve}, []discovered{has(intN, textS, DiscoveredColumn{Name: "deep"})}, nil,
@@ -120,5 +120,24 @@ func TestTargetChanges(t *testing.T) {
 		_, err = target.Changes(current)
 		require.ErrorIs(t, err, ErrContract, rule)
 		require.Equal(t, Terminal, OutcomeOf(err), rule)
+	}
+}
+
+func TestPartitionsKeepTheirTypeExceptInBuckets(t *testing.T) {
+	wide := []discovered{{file: "f", known: true, columns: []DiscoveredColumn{{Name: "id", Types: []Type{Long}}, {Name: "at", Types: []Type{Long}}, longN, textS}}}
+	for transform, ok := range map[string]bool{"identity": false, "truncate": false, "bucket": true} {
+		table := contractTable(Contract{Type: Evolve})
+		table.Partition = []PartitionField{{Column: "n", Transform: transform, N: 8}}
+		ev, err := evolve(table, Incremental, wide, nil)
+		if !ok {
+			require.ErrorContains(t, err, "is long, the table has int, and key, order and partition columns cannot become that", transform)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, "column n widened from int to long for f", ev.changes[0].String())
+		target, err := ev.table.Target()
+		require.NoError(t, err)
+		_, err = target.Changes(table.Columns)
+		require.NoError(t, err)
 	}
 }

@@ -20,12 +20,6 @@ func (t Table) checkContract(p *problems) {
 			p.add("contract of column %s: contracts of single columns have none of their own", printable(name))
 		}
 	}
-	if t.Staging.Mode == StageAlways {
-		p.add("contract: loads that are staged file by file cannot change the table's columns")
-	}
-	if t.FullLoads == FullDifference {
-		p.add("contract: full loads as differences cannot change the table's columns")
-	}
 	for _, former := range slices.Sorted(maps.Keys(t.Renamed)) {
 		if now := t.Renamed[former]; t.Columns.Index(now) < 0 {
 			p.add("column %s was %s, but is not declared", printable(now), printable(former))
@@ -51,11 +45,19 @@ func (t Table) checkDropped(p *problems) {
 	}
 }
 
-// fixed reports whether a column keeps its type: remembered orders and rows set aside
-// are kept under encoded keys and orders, and files lie in partitions of its values.
+// fixed reports whether the table cannot do without a column, and without its values.
 func (t Table) fixed(name string) bool {
 	return slices.Contains(t.Key, name) || slices.Contains(t.OrderBy, name) ||
 		slices.ContainsFunc(t.Partition, func(f PartitionField) bool { return f.Column == name })
+}
+
+// rigid reports whether a column keeps its type. Keys and orders may become wider: what
+// is kept of them in encoded form, as remembered orders and the keys of rows set aside
+// or erased, has the same bytes in the wider type. The values of partitions stand in
+// manifests in the narrower one, but those of buckets, whose numbers are the same for
+// both (Iceberg spec, "Partition Transforms" and Appendix B).
+func (t Table) rigid(name string) bool {
+	return slices.ContainsFunc(t.Partition, func(f PartitionField) bool { return f.Column == name && f.Transform != "bucket" })
 }
 
 func (c Contract) check(p *problems, where string) {
@@ -74,8 +76,8 @@ func (c Contract) check(p *problems, where string) {
 		}
 	}
 	switch c.Else {
-	case "", ElsePause, ElseNewColumn, ElseQuarantine:
+	case "", ElsePause, ElseNewColumn, ElseString, ElseQuarantine:
 	default:
-		p.add("%s: else: %q is not pause, new_column or quarantine", where, string(c.Else))
+		p.add("%s: else: %q is not pause, new_column, string or quarantine", where, string(c.Else))
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"unicode/utf8"
 )
 
 // inFiles is the table without the columns that its files do not have any more.
@@ -132,8 +130,17 @@ func (ev *evolution) file(kind LoadKind, f discovered) (*fileShape, error) {
 			return nil, err
 		}
 	}
+	for i, name := range t.OldKey { // old keys have the types of keys
+		if d := at[name]; d != nil && t.Columns.Index(name) < 0 {
+			key := *d
+			key.Name = t.Key[i]
+			if err := ev.typed(s, f.file, t.Columns[t.Columns.Index(key.Name)], key); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for _, d := range f.columns {
-		if taken[d.Name] || t.Dropped[d.Name] != "" || d.Empty {
+		if taken[d.Name] || t.Dropped[d.Name] != "" || d.Empty || d.Envelope {
 			continue
 		}
 		if _, former := t.Renamed[d.Name]; former {
@@ -193,13 +200,24 @@ func (ev *evolution) typed(s *fileShape, file string, c Column, d DiscoveredColu
 	if d.Name != c.Name {
 		s.names[c.Name] = d.Name
 	}
+	rules := t.Contract.of(c.Name)
+	if d.Sparse && !t.fixed(c.Name) && (t.added(c.Name) || rules.Missing == Evolve) {
+		s.sparse[c.Name] = true
+	}
 	if d.fits(c.Type) {
 		return nil
 	}
-	rules := t.Contract.of(c.Name)
 	differs := fmt.Sprintf("is %s, the table has %v", d.kind(), c.Type)
 	if t.fixed(c.Name) {
-		return breach(file, c.Name, "%s, and key, order and partition columns keep their type", differs)
+		wide, ok := d.widens(c.Type)
+		if !ok || t.rigid(c.Name) {
+			return breach(file, c.Name, "%s, and key, order and partition columns cannot become that", differs)
+		}
+		if rules.Type == Evolve {
+			ev.widen(file, c, wide)
+			return nil
+		}
+		return breach(file, c.Name, "%s (type: %s)", differs, rules.Type)
 	}
 	switch rules.Type {
 	case Discard:
@@ -219,14 +237,31 @@ func (ev *evolution) typed(s *fileShape, file string, c Column, d DiscoveredColu
 	case rules.Else == ElseQuarantine:
 		return ev.refuse(s, file, c, d, differs)
 	case rules.Else == ElseNewColumn && len(d.Types) > 0:
-		name := typeColumn(c.Name, d.Types[0])
-		s.names[c.Name], s.names[name] = "", d.Name
-		if t.Columns.Index(name) >= 0 {
-			return nil
-		}
-		return ev.add(file, EvolvedColumn{Name: name, Type: d.Types[0], Added: true, Source: c.Name})
+		return ev.apart(s, file, c, d, d.Types[0])
+	case rules.Else == ElseString && len(d.Types) > 0:
+		return ev.apart(s, file, c, d, String)
 	}
 	return breach(file, c.Name, "%s, which cannot be widened so (else: %s)", differs, rules.Else)
+}
+
+// apart puts the values of a column into one of another type.
+func (ev *evolution) apart(s *fileShape, file string, c Column, d DiscoveredColumn, to Type) error {
+	t := &ev.table
+	name := typeColumn(c.Name, to)
+	s.names[c.Name], s.names[name] = "", d.Name
+	if s.sparse[c.Name] {
+		s.sparse[name] = true
+	}
+	if d.Types[0] != to {
+		s.texts[name] = d.Types[0]
+	}
+	if i := t.Columns.Index(name); i >= 0 {
+		if t.source(name) != c.Name || !holds(to, t.Columns[i].Type) {
+			return breach(file, c.Name, "is %s, and column %s is none for such values", d.kind(), printable(name))
+		}
+		return nil
+	}
+	return ev.add(file, EvolvedColumn{Name: name, Type: to, Added: true, Source: c.Name})
 }
 
 // refuse reads a column in its own type, and makes bad rows of values that do not fit.
@@ -266,55 +301,4 @@ func (d DiscoveredColumn) newType() Type {
 		return String
 	}
 	return 0
-}
-
-func (ev *evolution) add(file string, e EvolvedColumn) error {
-	t := &ev.table
-	for _, c := range t.Columns {
-		if strings.EqualFold(c.Name, e.Name) {
-			return breach(file, e.Name, "the name of a new column differs from that of column %s by case only", printable(c.Name))
-		}
-	}
-	switch {
-	case e.Name == "" || !utf8.ValidString(e.Name) || len(e.Name) > 255:
-		return breach(file, "", "the name of a new column is empty, longer than 255 bytes or not UTF-8")
-	case slices.Contains(icebergNames, e.Name):
-		return breach(file, e.Name, "a new column has the name of one of Iceberg's metadata columns")
-	case len(t.evolved) >= maxEvolved:
-		return breach(file, e.Name, "more than %d columns would be evolved", maxEvolved)
-	}
-	t.Columns = append(t.Columns, Column{Name: e.Name, Type: e.Type})
-	t.evolved = append(t.evolved, e)
-	ev.changes = append(ev.changes, SchemaChange{Kind: ColumnAdded, Column: e.Name, Type: e.Type, File: file})
-	return nil
-}
-
-func (ev *evolution) widen(file string, c Column, to Type) {
-	ev.table.Columns[ev.table.Columns.Index(c.Name)].Type = to
-	e := ev.entry(c.Name)
-	e.Type = to
-	ev.changes = append(ev.changes, SchemaChange{Kind: ColumnWidened, Column: c.Name, Before: c.Type, Type: to, File: file})
-}
-
-func (ev *evolution) relax(name, file string) {
-	i := ev.table.Columns.Index(name)
-	if i < 0 || !ev.table.Columns[i].Required {
-		return
-	}
-	ev.table.Columns[i].Required = false
-	e := ev.entry(name)
-	e.Optional = true
-	ev.changes = append(ev.changes, SchemaChange{Kind: ColumnOptional, Column: name, Type: e.Type, File: file})
-}
-
-// entry is what evolution keeps of a column.
-func (ev *evolution) entry(name string) *EvolvedColumn {
-	t := &ev.table
-	for i := range t.evolved {
-		if e := &t.evolved[i]; e.Name == name || t.Renamed[e.Name] == name {
-			return e
-		}
-	}
-	t.evolved = append(t.evolved, EvolvedColumn{Name: name, Type: t.Columns[t.Columns.Index(name)].Type})
-	return &t.evolved[len(t.evolved)-1]
 }

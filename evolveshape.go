@@ -18,13 +18,16 @@ type fileShape struct {
 	anyOf string            // a column that the file has for certain, or ""
 	names map[string]string // by column: its name in the file; "" is absent
 	types map[string]Type   // by column: its type in the file, of which not every value fits
+	texts map[string]Type   // by column of text: the type that it is written from
+	// sparse are columns that single records of the file lack.
+	sparse map[string]bool
 	// guards are columns of the file that no row may have a value in.
 	guards  []Column
 	columns Columns // of the table
 }
 
 func newFileShape(t Table, kind LoadKind) *fileShape {
-	s := &fileShape{kind: kind, names: map[string]string{}, types: map[string]Type{}, columns: t.Columns}
+	s := &fileShape{kind: kind, names: map[string]string{}, types: map[string]Type{}, texts: map[string]Type{}, sparse: map[string]bool{}, columns: t.Columns}
 	if len(t.Key) > 0 {
 		s.anyOf = t.Key[0]
 	}
@@ -33,7 +36,7 @@ func newFileShape(t Table, kind LoadKind) *fileShape {
 
 // orNil is nil for a shape as declared.
 func (s *fileShape) orNil() *fileShape {
-	if len(s.names)+len(s.types)+len(s.guards) == 0 {
+	if len(s.names)+len(s.types)+len(s.texts)+len(s.sparse)+len(s.guards) == 0 {
 		return nil
 	}
 	return s
@@ -49,7 +52,7 @@ func (s *fileShape) partial() bool {
 			return true
 		}
 	}
-	return false
+	return len(s.sparse) > 0
 }
 
 func (c *Changes) shapedPartial() bool {
@@ -161,9 +164,14 @@ func (s *fileShape) request(req ScanRequest) (ScanRequest, *shapedView) {
 		if renamed {
 			want.Name = name
 		}
-		if t, other := s.types[v.req.Columns[len(v.from)].Name]; other {
+		own := v.req.Columns[len(v.from)].Name
+		if t, other := s.types[own]; other {
 			want.Type = t
 		}
+		if t, other := s.texts[own]; other {
+			want.Type = t
+		}
+		want.Sparse = s.sparse[own]
 		v.from = append(v.from, len(v.inner))
 		v.inner = append(v.inner, want)
 	}
@@ -211,12 +219,15 @@ func (v *shapedView) batch(in Rows) (Rows, error) {
 		want := v.req.Columns[i]
 		fields[i] = arrow.Field{Name: want.Name, Type: want.Type.Arrow(), Nullable: true}
 		_, other := v.shape.types[want.Name]
+		_, text := v.shape.texts[want.Name]
 		switch {
 		case at < 0:
 			cols[i] = array.MakeArrayOfNull(memory.DefaultAllocator, fields[i].Type, n)
 			if v.shape.kind != Full {
 				out.unsupply(i, len(v.from), slices.Repeat([]bool{true}, n))
 			}
+		case text:
+			cols[i] = v.write(in.Record.Column(at), want.Name, in.Numbers, bad)
 		case other:
 			cols[i] = v.narrow(in.Record.Column(at), want, in.Numbers, bad)
 		default:
@@ -245,61 +256,6 @@ func (r *Rows) unsupply(column, columns int, rows []bool) {
 		r.Unsupplied = make([][]bool, columns)
 	}
 	r.Unsupplied[column] = rows
-}
-
-// check finds the rows that have a value in a column that must not have any.
-func (v *shapedView) check(a arrow.Array, name string, numbers []int64, bad map[int]*RowError) {
-	for i := range numbers {
-		if a.IsValid(i) && bad[i] == nil {
-			bad[i] = &RowError{File: v.req.Location, Row: numbers[i], Column: name, Rule: "column is not declared (new: quarantine)"}
-		}
-	}
-}
-
-// narrow takes the values that fit the wanted type; the caller releases the result.
-func (v *shapedView) narrow(a arrow.Array, want ScanColumn, numbers []int64, bad map[int]*RowError) arrow.Array {
-	b := array.NewBuilder(memory.DefaultAllocator, want.Type.Arrow())
-	defer b.Release()
-	for i := range numbers {
-		if a.IsNull(i) {
-			b.AppendNull()
-		} else if !narrowed(a, i, b) {
-			b.AppendNull()
-			if bad[i] == nil {
-				bad[i] = &RowError{File: v.req.Location, Row: numbers[i], Column: want.Name, Rule: "does not fit " + want.Type.String()}
-			}
-		}
-	}
-	return b.NewArray()
-}
-
-// narrowed appends a number that is one of the narrower type too.
-func narrowed(from arrow.Array, i int, to array.Builder) bool {
-	switch to := to.(type) {
-	case *array.Int32Builder:
-		if a, ok := from.(*array.Int64); ok && int64(int32(a.Value(i))) == a.Value(i) {
-			to.Append(int32(a.Value(i)))
-			return true
-		}
-	case *array.Float32Builder:
-		if a, ok := from.(*array.Float64); ok && float64(float32(a.Value(i))) == a.Value(i) {
-			to.Append(float32(a.Value(i)))
-			return true
-		}
-	case *array.Decimal128Builder:
-		a, ok := from.(*array.Decimal128)
-		want, isDecimal := to.Type().(*arrow.Decimal128Type)
-		if !ok || !isDecimal {
-			return false
-		}
-		have := a.DataType().(*arrow.Decimal128Type)
-		v, err := a.Value(i).Rescale(have.Scale, want.Scale)
-		if err == nil && v.FitsInPrecision(want.Precision) {
-			to.Append(v)
-			return true
-		}
-	}
-	return false
 }
 
 // setAside takes bad rows out of a batch, or ends the scan with the first one.

@@ -16,8 +16,8 @@ type Evolution struct {
 	// Renamed maps former names to names, Dropped names columns that are to go.
 	Renamed map[string]string
 	Dropped []string
-	// Fixed names columns that keep their type and cannot be dropped.
-	Fixed []string
+	// Fixed names columns that cannot be dropped, Rigid those that keep their type.
+	Fixed, Rigid []string
 	// Record is what the load's files ask for; no changes if they ask for nothing.
 	Record SchemaRecord
 }
@@ -35,6 +35,9 @@ func (t Table) evolution(target Target) *Evolution {
 		e.Relax[c.Name] = rules.Null == Evolve
 		if t.fixed(c.Name) {
 			e.Fixed = append(e.Fixed, c.Name)
+		}
+		if t.rigid(c.Name) {
+			e.Rigid = append(e.Rigid, c.Name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Dropped)) {
@@ -108,8 +111,8 @@ func (ev *Evolution) same(table string, have, want Column) (out []SchemaChange, 
 		switch {
 		case !promotes(have.Type, want.Type):
 			return nil, differs(table, want.Name, "the table has %v, declared is %v, which is no type that it can be widened to", have.Type, want.Type)
-		case slices.Contains(ev.Fixed, want.Name):
-			return nil, differs(table, want.Name, "the table has %v, declared is %v, but key, order and partition columns keep their type", have.Type, want.Type)
+		case slices.Contains(ev.Rigid, want.Name):
+			return nil, differs(table, want.Name, "the table has %v, declared is %v, but columns that it is partitioned by keep their type, except in buckets", have.Type, want.Type)
 		case !ev.Widen[want.Name]:
 			return nil, differs(table, want.Name, "the table has %v, declared is %v (type: is not evolve)", have.Type, want.Type)
 		}

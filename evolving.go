@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A Runner looks at the columns of a load's files each time that it attempts the load:
@@ -41,13 +45,9 @@ func (r *Runner) evolution(ctx context.Context, t *Table, load Load, source Sour
 	if !t.evolves() {
 		return nil, nil
 	}
-	files := make([]discovered, len(load.Files))
-	for i, f := range load.Files {
-		files[i].file = f.Location
-		var err error
-		if files[i].columns, files[i].known, err = discover(ctx, t, load.Kind, source, f); err != nil {
-			return nil, inFile(f.Location, err)
-		}
+	files, err := discoverAll(ctx, t, load, source)
+	if err != nil {
+		return nil, err
 	}
 	ev, err := evolve(*t, load.Kind, files, optional)
 	if err != nil {
@@ -57,6 +57,39 @@ func (r *Runner) evolution(ctx context.Context, t *Table, load Load, source Sour
 		return nil, WithOutcome(Terminal, fmt.Errorf("table %s: with the columns of its files: %w", printable(t.Name), err))
 	}
 	return ev, nil
+}
+
+// discoverers is how many files are looked at side by side.
+const discoverers = 4
+
+// discoverAll looks at the files of a load. Of several bad ones the first one counts.
+func discoverAll(ctx context.Context, t *Table, load Load, source Source) ([]discovered, error) {
+	files, errs := make([]discovered, len(load.Files)), make([]error, len(load.Files))
+	var first atomic.Int64 // of those that are bad, so far
+	first.Store(int64(len(files)))
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(discoverers)
+	for i, f := range load.Files {
+		g.Go(func() error {
+			if int64(i) > first.Load() {
+				return nil
+			}
+			files[i].file = f.Location
+			if files[i].columns, files[i].known, errs[i] = discover(ctx, t, load.Kind, source, f); errs[i] == nil {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			first.Store(min(first.Load(), int64(i)))
+			return nil
+		})
+	}
+	_ = g.Wait()
+	if at := first.Load(); at < int64(len(files)) {
+		return nil, inFile(load.Files[at].Location, errs[at])
+	}
+	return files, nil
 }
 
 func discover(ctx context.Context, t *Table, kind LoadKind, source Source, f File) ([]DiscoveredColumn, bool, error) {
@@ -135,30 +168,6 @@ func (r *Runner) tellEvolved(t *Table, load Load, record *SchemaRecord) error {
 		}
 	}
 	return nil
-}
-
-// unevolved returns an error where a job on another engine would have to change the
-// table's columns, or to read files in another way than declared.
-func (r *Runner) unevolved(ctx context.Context, t *Table, load Load) error {
-	ev, err := r.evolution(ctx, t, load, r.cfg.Source, nil)
-	if err != nil || ev == nil {
-		return err
-	}
-	why := ""
-	switch {
-	case len(ev.changes) > 0:
-		why = ev.changes[0].String()
-	default:
-		for i, s := range ev.shapes {
-			if s != nil {
-				why = printable(load.Files[i].Location) + " differs from the declaration"
-			}
-		}
-	}
-	if why == "" {
-		return nil
-	}
-	return WithOutcome(Terminal, fmt.Errorf("a job cannot evolve the table, which flag L does: %s: %w", why, ErrContract))
 }
 
 // foresee tells what the next load would do to the table's columns. Files that cannot

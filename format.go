@@ -115,6 +115,11 @@ type ScanColumn struct {
 	// files of this kind are without them: then they are unsupplied in change
 	// files and null in full loads.
 	Optional bool
+	// Sparse is for columns that single records may lack, in formats that tell so
+	// ([DiscoveredColumn]): what a record lacks is unsupplied in change files and null
+	// in full loads, unless the format's configuration says that it is null. Other
+	// formats pass over it.
+	Sparse bool
 }
 
 // Rows is a batch of records of one file.

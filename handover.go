@@ -43,7 +43,7 @@ type watchKey struct{}
 // watched returns the context under which a load runs that may be handed over.
 func (r *Runner) watched(ctx context.Context, st State, load Load) (context.Context, func()) {
 	c := r.conditions(ctx, load.Table)
-	if st.Flag != FlagAuto || !c.dispatcher || c.mode != "" || load.Staged || st.Erasures.concerns(load.Files) {
+	if st.Flag != FlagAuto || !c.dispatcher || c.local != "" || load.Staged || st.Erasures.concerns(load.Files) {
 		return ctx, func() {}
 	}
 	ctx, stop := context.WithCancelCause(ctx)

@@ -58,7 +58,13 @@ func (r *Runner) hand(ctx context.Context, t *Table, fence int64, st State, load
 		}
 	}
 	load.Fence, load.Staged = fence, false
+	if r.cfg.Quarantine != nil {
+		load = load.with(jobID(load))
+	}
 	job := JobState{ID: jobID(load), Phase: JobIntended, Attempt: attempt, Intended: r.cfg.Now(), Timeout: r.cfg.JobTimeout}
+	if st.Job != nil {
+		job.Nulls = st.Job.Nulls
+	}
 	if err := r.intend(ctx, t, load, job, st.Version); err != nil {
 		return false, ignoreStale(err)
 	}
@@ -72,7 +78,7 @@ func (r *Runner) hand(ctx context.Context, t *Table, fence int64, st State, load
 			return false, r.notApplied(ctx, t, load, err)
 		}
 	}
-	return r.submit(ctx, t, load, job.ID, rep)
+	return r.submit(ctx, t, load, job.ID, job.Nulls, rep)
 }
 
 func ignoreStale(err error) error {
@@ -96,10 +102,10 @@ func (r *Runner) intend(ctx context.Context, t *Table, load Load, job JobState, 
 	return err
 }
 
-func (r *Runner) submit(ctx context.Context, t *Table, load Load, id string, rep *TableReport) (stop bool, err error) {
+func (r *Runner) submit(ctx context.Context, t *Table, load Load, id string, nulls map[string]string, rep *TableReport) (stop bool, err error) {
 	job, err := r.jobOf(ctx, t, load, id, true)
 	if err == nil {
-		err = r.unevolved(ctx, t, load)
+		err = r.planEvolution(ctx, t, &job, nulls)
 	}
 	if err != nil {
 		return false, r.notApplied(ctx, t, load, fmt.Errorf("job %s: %w", id, err))
@@ -172,10 +178,24 @@ func (r *Runner) jobOf(ctx context.Context, t *Table, load Load, id string, loca
 			return Job{}, WithOutcome(Terminal, fmt.Errorf("sink: %w", err))
 		}
 	}
+	if located {
+		if job.Scope, err = r.jobScope(ctx, job); err != nil {
+			return Job{}, err
+		}
+	}
+	if located {
+		if job.Aside, err = r.jobAside(ctx, t, load); err != nil {
+			return Job{}, err
+		}
+	}
 	l, ok := r.cfg.Source.(Locator)
 	for _, f := range load.Files {
 		if !ok || !located {
 			break
+		}
+		if job.Aside.mends(f) {
+			job.URIs = append(job.URIs, "")
+			continue
 		}
 		uri, err := l.URI(ctx, f)
 		if err != nil {

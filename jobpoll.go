@@ -117,7 +117,16 @@ func (r *Runner) jobEnded(ctx context.Context, t *Table, fence int64, st State, 
 	if found {
 		return r.jobApplied(ctx, t, fence, st, receipt, s, rep)
 	}
-	failure := jobFailure(*st.Job, load, s)
+	failure, relaxes := jobFailure(*st.Job, load, s).ruled(t, *st.Job)
+	if relaxes != "" {
+		return r.withJob(ctx, t, fence, st.Job.ID, func(v *view, j *JobState) error {
+			if j.Phase.Ended() {
+				return errDone
+			}
+			v.relaxed(j, s.Phase, relaxes, failure.File)
+			return nil
+		})
+	}
 	final := failure.Outcome == Terminal.String()
 	again := !final && st.Job.Attempt < r.cfg.JobAttempts
 	if again {
@@ -142,7 +151,7 @@ func (r *Runner) jobEnded(ctx context.Context, t *Table, fence int64, st State, 
 	if !final {
 		d.Cause = fmt.Sprintf("%d jobs ended without the load, the last one, %s: %s", st.Job.Attempt, s.Phase, d.Cause)
 	}
-	err = WithOutcome(Terminal, errors.New(d.Cause))
+	err = heldBack(d.Cause, failure.Checks)
 	if r.gone(ctx, load, failure) {
 		err = WithOutcome(Terminal, fmt.Errorf("%w: %s", ErrFileVanished, d.Cause))
 	}
@@ -198,7 +207,7 @@ func jobFailure(job JobState, load Load, s JobStatus) JobFailure {
 	for _, text := range []*string{&f.Cause, &f.File, &f.Column, &f.Rule} {
 		*text = clipped(*text)
 	}
-	f.LoadID = load.ID
+	f.LoadID, f.Checks = load.ID, clippedVerdicts(f.Checks)
 	return f
 }
 
@@ -224,7 +233,7 @@ func (r *Runner) jobApplied(ctx context.Context, t *Table, fence int64, st State
 	}
 	rep.Loads = append(rep.Loads, done)
 	if reconciled {
-		if err := load.Check(receipt.Counts); err != nil {
+		if err := (Target{Mode: t.Mode}).Check(load, receipt.Counts); err != nil {
 			return r.pauseAfter(ctx, t, load, fmt.Errorf("result of job %s: %w", job.ID, err))
 		}
 	}
@@ -238,5 +247,8 @@ func reconcile(receipt Receipt, load Load, s JobStatus) (Receipt, bool) {
 	told := *s.Result.Receipt
 	receipt.Counts, receipt.FilesWritten, receipt.BytesWritten = told.Counts, told.FilesWritten, told.BytesWritten
 	receipt.Found = told.Found
+	if len(told.Checks) > 0 {
+		receipt.Checks = clippedVerdicts(told.Checks)
+	}
 	return receipt, true
 }

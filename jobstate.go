@@ -150,4 +150,5 @@ func (v *view) names(e *Entry, l Load) {
 // ended forgets what only mattered to the load that ran.
 func (v *view) ended() {
 	v.state.Running, v.state.Begun, v.state.Staged, v.state.Job, v.state.Trouble = nil, 0, 0, nil, nil
+	v.state.Evolving = nil
 }

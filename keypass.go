@@ -228,9 +228,16 @@ func (k *keyPass) orders(b *keyBatch, file int, cols []arrow.Array) error {
 		}
 		return nil
 	}
-	for i := range b.marks {
-		if !b.orders.Null(i) {
+	for i, m := range b.marks {
+		switch {
+		case !b.orders.Null(i):
 			b.marks[i] |= markOrdered
+		case k.c.chronicles() && m&markDelete == 0:
+			column := k.orderAt
+			for cols[column].IsValid(i) {
+				column++
+			}
+			return &RowError{File: k.c.load.Files[file].Location, Row: m.position(), Column: k.columns[column].Name, Rule: "a change of a history table needs an order"}
 		}
 	}
 	return nil

@@ -108,6 +108,9 @@ type State struct {
 
 	// Evolved is what evolution has made of the table's columns.
 	Evolved []EvolvedColumn `json:"evolved,omitempty"`
+	// Evolving is what the files of Running make of them, where it is staged and a
+	// process has looked at all of its files.
+	Evolving *SchemaRecord `json:"evolving,omitempty"`
 
 	// Disposals are files that the source has yet to tidy up, where it is a
 	// [Disposer].

@@ -45,7 +45,7 @@ func TestModesAreValidated(t *testing.T) {
 			"an append table has no tombstones"},
 		"append as difference": {calls(), func(t *etl.Table) { t.FullLoads = etl.FullDifference }, "an append table has no full loads as differences"},
 		"append late":          {calls(), func(t *etl.Table) { t.Late = etl.LatePause }, "an append table has no policy for late files"},
-		"append with columns":  {calls(), func(t *etl.Table) { t.ModeColumns.Deleted = "x" }, "mode columns go with mode soft_delete only"},
+		"append with columns":  {calls(), func(t *etl.Table) { t.ModeColumns.Deleted = "x" }, "mode column x goes with mode soft_delete and history only"},
 		"soft delete":          {units(), func(*etl.Table) {}, ""},
 		"soft without key":     {units(), func(t *etl.Table) { t.Key = nil }, "no key"},
 		"names clash": {units(), func(t *etl.Table) { t.ModeColumns.DeletedAt = "AT" },
@@ -53,8 +53,16 @@ func TestModesAreValidated(t *testing.T) {
 		"names clash after transforms": {units(), func(t *etl.Table) {
 			t.Transforms = []etl.Transformer{transform.Rename(map[string]string{"name": "is_deleted"})}
 		}, "mode column is_deleted has the name of column is_deleted"},
-		"Iceberg's name": {units(), func(t *etl.Table) { t.ModeColumns.Deleted = "_deleted" }, "one of Iceberg's metadata columns"},
-		"unknown":        {units(), func(t *etl.Table) { t.Mode = "history" }, `mode "history" is not upsert, append or soft_delete`},
+		"Iceberg's name":              {units(), func(t *etl.Table) { t.ModeColumns.Deleted = "_deleted" }, "one of Iceberg's metadata columns"},
+		"unknown":                     {units(), func(t *etl.Table) { t.Mode = "diary" }, `mode "diary" is not upsert, append, soft_delete or history`},
+		"history":                     {posts(), func(*etl.Table) {}, ""},
+		"names of history":            {posts(), func(t *etl.Table) { t.ModeColumns = etl.ModeColumns{ValidFrom: "since", Current: "now"} }, ""},
+		"history's columns elsewhere": {units(), func(t *etl.Table) { t.ModeColumns.ValidTo = "until" }, "mode column until goes with mode history only"},
+		"history without key":         {posts(), func(t *etl.Table) { t.Key = nil }, "no key"},
+		"history without its order": {posts(), func(t *etl.Table) {
+			t.Transforms = []etl.Transformer{transform.Drop("at")}
+		}, "the ordering columns of a history table must be columns of the table"},
+		"history with a contract": {posts(), func(t *etl.Table) { t.Contract.New = etl.Evolve }, "set full loads to replace"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x.change(&x.table)

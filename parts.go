@@ -30,7 +30,7 @@ func (k *keyPass) parts(ctx context.Context, yield func(*Part, error) bool) {
 		extra = 0 // rows stand for themselves
 	}
 	var d *deferred
-	if k.c.swaps() || !k.c.compares() && !k.c.partial() && !k.c.softens() && len(k.c.table.Transforms) == 0 {
+	if k.c.swaps() || !k.c.compares() && !k.c.partial() && !k.c.softens() && !k.c.chronicles() && len(k.c.table.Transforms) == 0 {
 		d = &deferred{wanted: newBitmap(k.in.base[len(k.in.base)-1])}
 	}
 	bad, refused := k.c.bad.count(), k.refused
@@ -199,6 +199,8 @@ func (k *keyPass) bytes() int64 {
 // settling is what the settling of so many keys takes.
 func (k *keyPass) settling(keys int64) int64 {
 	switch {
+	case k.c.chronicles(), k.c.succeeds():
+		return 512 * keys // versions, made and committed
 	case k.c.softens():
 		return 112 * keys
 	case k.all != nil:

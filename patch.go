@@ -1,6 +1,8 @@
 package etl
 
 import (
+	"iter"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
@@ -11,7 +13,8 @@ import (
 // patcher completes rows that left columns unsupplied with the values that
 // stood below them: those of earlier changes, down to the committed row.
 type patcher struct {
-	r       *replay
+	lines   lineage
+	columns Columns
 	member  []bool // by change: rows below a winner
 	builder *array.RecordBuilder
 	held    arrow.RecordBatch
@@ -21,25 +24,34 @@ type patcher struct {
 	table   map[cell]rowRef
 }
 
+// lineage tells a [patcher] what stands below the changes of a part.
+type lineage interface {
+	// wins reports whether the row of a change is given out, winning yields those
+	// changes.
+	wins(id int64) bool
+	winning() iter.Seq[int64]
+	// valuesBelow is the change whose row is below; -1 if there is none.
+	valuesBelow(id int64) int64
+	// committedBelow is the committed row below, if there is one.
+	committedBelow(id int64) (rowRef, bool)
+	position(id int64) int64
+}
+
 // cell is a column of the row of a change.
 type cell struct {
 	id  int64
 	col int
 }
 
-func newPatcher(r *replay) *patcher {
+func newPatcher(part *Part, lines lineage) *patcher {
+	columns := part.c.table.Columns
 	p := &patcher{
-		r: r, member: make([]bool, len(r.h.changes)), heldAt: map[int64]int{}, table: map[cell]rowRef{},
-		builder: array.NewRecordBuilder(memory.DefaultAllocator, r.r.part.c.table.Columns.Schema()),
+		lines: lines, columns: columns, member: make([]bool, len(part.all.changes)), heldAt: map[int64]int{}, table: map[cell]rowRef{},
+		builder: array.NewRecordBuilder(memory.DefaultAllocator, columns.Schema()),
 	}
-	for _, s := range r.state {
-		for s >= 0 {
-			if s = r.below[s].state; s >= 0 {
-				if p.member[s] {
-					break
-				}
-				p.member[s] = true
-			}
+	for id := range lines.winning() {
+		for id = lines.valuesBelow(id); id >= 0 && !p.member[id]; id = lines.valuesBelow(id) {
+			p.member[id] = true
 		}
 	}
 	return p
@@ -52,18 +64,13 @@ func (p *patcher) close() {
 	}
 }
 
-func (p *patcher) isWinner(id int64) bool {
-	k := p.r.h.changes[id].key
-	return p.r.state[k] == id
-}
-
 // take gives whole winners to emit at once and holds the other rows back.
 func (p *patcher) take(rows Rows, ids []int64, emit func(arrow.RecordBatch, []int64) error) error {
 	var whole, hold []int
 	var wholeIDs []int64
 	for i, id := range ids {
 		gap := rows.gap(i)
-		if gap == nil && p.isWinner(id) {
+		if gap == nil && p.lines.wins(id) {
 			whole = append(whole, i)
 			wholeIDs = append(wholeIDs, id)
 		}
@@ -73,7 +80,7 @@ func (p *patcher) take(rows Rows, ids []int64, emit func(arrow.RecordBatch, []in
 		p.heldAt[id] = len(p.gaps)
 		p.gaps = append(p.gaps, gap)
 		hold = append(hold, i)
-		if gap != nil && p.isWinner(id) {
+		if gap != nil && p.lines.wins(id) {
 			p.todo = append(p.todo, id)
 		}
 	}
@@ -164,13 +171,12 @@ func (p *patcher) resolve(at cell) int {
 		if p.gaps[row] == nil || !p.gaps[row][at.col] {
 			return row
 		}
-		below := p.r.below[id]
-		if below.state >= 0 {
-			id = below.state
+		if below := p.lines.valuesBelow(id); below >= 0 {
+			id = below
 			continue
 		}
-		if below.state == stateCommitted && p.r.r.exists[below.key] {
-			p.table[at] = p.r.rowOf[below.key]
+		if ref, ok := p.lines.committedBelow(id); ok {
+			p.table[at] = ref
 		}
 		return -1
 	}
@@ -186,7 +192,6 @@ func (p *patcher) suppliedByTable(id int64, col int) bool {
 // that the committed rows supply. A committed value has been transformed when
 // it was written; it is found by the column's name.
 func (p *patcher) fromTable(rec arrow.RecordBatch, ids []int64) (arrow.RecordBatch, error) {
-	columns := p.r.r.part.c.table.Columns
 	cols := make([]arrow.Array, rec.NumCols())
 	defer func() {
 		for _, c := range cols {
@@ -196,7 +201,7 @@ func (p *patcher) fromTable(rec arrow.RecordBatch, ids []int64) (arrow.RecordBat
 		}
 	}()
 	for i, f := range rec.Schema().Fields() {
-		c := columns.Index(f.Name)
+		c := p.columns.Index(f.Name)
 		col, err := p.column(rec.Column(i), f, c, ids)
 		if err != nil {
 			return nil, err

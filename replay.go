@@ -2,6 +2,7 @@ package etl
 
 import (
 	"bytes"
+	"iter"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -18,6 +19,12 @@ type replay struct {
 	rowOf  []rowRef   // committed rows, where rows may be partial or are marked
 	marks  *softMarks // where deletes leave marked rows
 }
+
+var (
+	_ settlement = (*replay)(nil)
+	_ rewriter   = (*replay)(nil)
+	_ lineage    = (*replay)(nil)
+)
 
 // rowRef is a row of a batch.
 type rowRef struct {
@@ -140,4 +147,28 @@ func (s *replay) wanted(rows bitmap) {
 			state = s.below[state].state
 		}
 	}
+}
+
+func (s *replay) position(id int64) int64 { return s.h.changes[id].mark.position() }
+
+func (s *replay) wins(id int64) bool { return s.state[s.h.changes[id].key] == id }
+
+func (s *replay) winning() iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		for _, state := range s.state {
+			if state >= 0 && !yield(state) {
+				return
+			}
+		}
+	}
+}
+
+func (s *replay) valuesBelow(id int64) int64 { return max(s.below[id].state, -1) }
+
+func (s *replay) committedBelow(id int64) (rowRef, bool) {
+	b := s.below[id]
+	if b.state != stateCommitted || !s.r.exists[b.key] {
+		return rowRef{}, false
+	}
+	return s.rowOf[b.key], true
 }

@@ -3,7 +3,6 @@ package etl
 import (
 	"context"
 	"fmt"
-	"iter"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -15,8 +14,10 @@ import (
 // Removes.
 type Resolution struct {
 	part       *Part
+	rows       []Found
 	exists     []bool      // by key; nil for a full load that replaces the table
 	differs    *comparison // nil unless the load is committed as a difference
+	succeeds   *succession // in place of that in a history table
 	settlement settlement
 	remembered map[int32][]byte // before
 	filter     []bool           // keys whose winner was filtered; nil if none
@@ -38,6 +39,17 @@ type settlement interface {
 	wanted(rows bitmap)
 }
 
+// rewriter is a [settlement] for which committed rows are written anew, those of the
+// full load (base) or the others, with the positions of the changes that ask for it.
+type rewriter interface {
+	rewritten(ctx context.Context, base bool, give func(arrow.RecordBatch, []int64) error) error
+}
+
+// prepared is a [settlement] that has to read something before it settles.
+type prepared interface {
+	prepare(ctx context.Context) error
+}
+
 // deferred gathers what the parts of a load have won, whose rows are read in one
 // go with the last part: reading the files once for each part would take longer.
 // Loads whose rows may take values from others, or be filtered, are settled with
@@ -52,14 +64,14 @@ type deferred struct {
 // replaces the table nothing is; for one that is committed as a difference no
 // order is.
 func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
-	r := &Resolution{part: p, remembered: map[int32][]byte{}}
+	r := &Resolution{part: p, rows: c.Rows, remembered: map[int32][]byte{}}
 	if p.c.checks != nil {
 		p.c.checks.settled = append(p.c.checks.settled, r)
 	}
 	if !p.c.swaps() && !p.c.appends() {
 		r.exists = make([]bool, p.Len())
 	}
-	if p.c.compares() {
+	if p.c.compares() && !p.c.succeeds() {
 		r.differs = newComparison(p.Len())
 	}
 	switch {
@@ -69,8 +81,16 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 		r.settlement = newStream(r)
 	case p.latest != nil:
 		r.settlement = newContest(r)
+	case p.c.chronicles():
+		r.settlement = newChronicle(r)
 	default:
 		r.settlement = newReplay(r)
+	}
+	if p.c.succeeds() {
+		var err error
+		if r.succeeds, err = newSuccession(r); err != nil {
+			return nil, err
+		}
 	}
 	for _, f := range c.Rows {
 		if err := r.found(f); err != nil {
@@ -92,7 +112,15 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 	if err := r.settles(); err != nil {
 		return nil, err
 	}
+	if s, ok := r.settlement.(prepared); ok {
+		if err := s.prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
 	r.counts = r.settlement.settle()
+	if r.succeeds != nil {
+		r.counts = r.succeeds.settle(r.counts)
+	}
 	r.counts.Read += p.bad
 	r.counts.Quarantined += p.bad
 	r.counts.Read += p.refused
@@ -113,6 +141,12 @@ func (p *Part) Resolve(ctx context.Context, c Committed) (*Resolution, error) {
 // found takes in rows that the table holds, and their orders.
 func (r *Resolution) found(f Found) error {
 	target := r.part.c.target
+	if s, ok := r.settlement.(*chronicle); ok {
+		return s.found(f)
+	}
+	if r.succeeds != nil {
+		return r.succeeds.found(f)
+	}
 	for _, k := range f.Ordinals {
 		if k < 0 || int(k) >= len(r.exists) {
 			return fmt.Errorf("sink gave ordinal %d of %d", k, len(r.exists))
@@ -146,34 +180,6 @@ func (r *Resolution) found(f Found) error {
 	return nil
 }
 
-// Rows yields the rows to write, in the schema of the target, one for a key.
-// Those of all parts may come with the last one. A batch is valid until
-// the next one is asked for, or longer if it is retained. It can be called once.
-func (r *Resolution) Rows(ctx context.Context) iter.Seq2[arrow.RecordBatch, error] {
-	return func(yield func(arrow.RecordBatch, error) bool) {
-		if d := r.part.defers; d != nil && !d.last {
-			return
-		}
-		if s, ok := r.settlement.(rowStream); ok {
-			if err := s.run(ctx, func(b arrow.RecordBatch) bool { return yield(b, nil) }); err != nil {
-				yield(nil, err)
-			}
-			return
-		}
-		w := newWinners(r)
-		defer w.close()
-		if more, err := w.markCommitted(ctx, func(b arrow.RecordBatch) bool { return yield(b, nil) }); err != nil {
-			yield(nil, err)
-			return
-		} else if !more {
-			return
-		}
-		if err := w.run(ctx, func(b arrow.RecordBatch) bool { return yield(b, nil) }); err != nil {
-			yield(nil, err)
-		}
-	}
-}
-
 // Expected is how many rows Rows will yield at most, before they are drained;
 // negative if that is not known.
 func (r *Resolution) Expected() int64 {
@@ -184,18 +190,36 @@ func (r *Resolution) Expected() int64 {
 	case d != nil && !d.last:
 		return 0
 	}
+	if s, ok := r.settlement.(*chronicle); ok {
+		return s.expected()
+	}
+	if s := r.succeeds; s != nil {
+		return r.counts.Inserted + int64(len(s.last))
+	}
 	return r.counts.Inserted + r.counts.Updated
 }
 
 // Removes reports whether the committed row of the key must go: because a row of
 // Rows replaces it, or because the key leaves the table. It may be called at any
 // time, where [Part.Compares] only after the rows were drained, from several
-// goroutines.
+// goroutines. In tables of ModeHistory RemovesRow answers in its place.
 func (r *Resolution) Removes(ordinal int32) bool {
 	if r.exists == nil || !r.exists[ordinal] || r.differs != nil && r.differs.same[ordinal] {
 		return false
 	}
 	return r.settlement.changed(ordinal)
+}
+
+// RemovesRow is [Resolution.Removes] for one row, by its batch in [Committed.Rows]: in
+// tables of ModeHistory only some rows of a key go.
+func (r *Resolution) RemovesRow(batch, row int) bool {
+	if s, ok := r.settlement.(*chronicle); ok {
+		return s.removes(batch, row)
+	}
+	if s := r.succeeds; s != nil {
+		return s.gone[s.first[batch]+row]
+	}
+	return r.Removes(r.rows[batch].Ordinals[row])
 }
 
 // Counts accounts for the rows of the part. RowsBefore and RowsAfter are the
@@ -228,9 +252,21 @@ func (r *Resolution) Memory() []Memory {
 	return out
 }
 
-// drop takes note that the winners of keys were filtered; of a full load only
-// their number matters.
-func (r *Resolution) drop(n int, keys []int32) {
+// drop takes note of winners that were filtered; of a full load only their number
+// matters.
+func (r *Resolution) drop(b *won) {
+	if b.dropped == 0 {
+		return
+	}
+	if s, ok := r.settlement.(*chronicle); ok {
+		s.lose(b.lost)
+		return
+	}
+	if r.succeeds != nil {
+		r.succeeds.lose(b.keys)
+		return
+	}
+	n := b.dropped
 	r.counts.Filtered += int64(n)
 	if r.exists == nil {
 		r.counts.Inserted -= int64(n)
@@ -239,7 +275,7 @@ func (r *Resolution) drop(n int, keys []int32) {
 	if r.filter == nil {
 		r.filter = make([]bool, r.part.Len())
 	}
-	for _, k := range keys {
+	for _, k := range b.keys {
 		r.filter[k] = true
 		if r.exists[k] {
 			r.counts.Updated--

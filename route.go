@@ -9,8 +9,8 @@ import (
 type conditions struct {
 	// dispatcher is set where there is another engine.
 	dispatcher bool
-	// mode is that of a table which auto keeps in this process; empty for others.
-	mode Mode
+	// local says why auto keeps the table in this process; empty for others.
+	local string
 	// budget is the memory for the changes of loads, in bytes.
 	budget int64
 	// bounded is set where left is what is left of the time.
@@ -18,6 +18,22 @@ type conditions struct {
 	left    time.Duration
 	// limit is how long a load may take where the time is not bounded.
 	limit time.Duration
+}
+
+// local says why other engines cannot run the table; empty if they can.
+func (t Table) local() string {
+	name := t.goOnlyCheck()
+	switch {
+	case name != "":
+		return "a table whose check " + printable(name) + " runs in Go only"
+	case t.Mode != ModeHistory:
+		return ""
+	case t.BadRows != (ErrorBudget{}):
+		return "a history table whose bad rows are set aside"
+	case t.evolves():
+		return "a history table with a contract"
+	}
+	return ""
 }
 
 const (
@@ -39,8 +55,8 @@ func route(l Load, p *Pace, c conditions) (JobFlag, string) {
 	switch {
 	case !c.dispatcher:
 		return FlagLocal, "no other engine is configured: L"
-	case c.mode != "":
-		return FlagLocal, fmt.Sprintf("a table of mode %s stays in this process: L", c.mode)
+	case c.local != "":
+		return FlagLocal, c.local + " stays in this process: L"
 	case l.Staged:
 		return FlagLocal, "staged file by file, which goes on after any deadline: L"
 	}

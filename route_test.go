@@ -41,6 +41,7 @@ func TestRoute(t *testing.T) {
 		"past the limit":  {loadOf(2_100_000_000), pace, conditions{dispatcher: true, budget: 1 << 30, limit: time.Minute}, FlagDistributed, "2.1 GB at 21 MB/s needs 100 s and may take 60 s, too long: G"},
 		"too many keys":   {loadOf(40_000_000_000), &Pace{BytesPerSecond: 1e9, BytesPerRow: 20}, here, FlagDistributed, "40 GB have about 192 GB of keys, more than 32 times the memory budget of 268 MB: G"},
 		"no other engine": {loadOf(1 << 50), pace, conditions{budget: 1}, FlagLocal, "no other engine is configured: L"},
+		"stays":           {loadOf(1 << 50), pace, conditions{dispatcher: true, local: "a history table with a contract"}, FlagLocal, "a history table with a contract stays in this process: L"},
 		"staged":          {Load{Staged: true, Files: []File{{Size: 1 << 50}}}, pace, within(0), FlagLocal, "staged file by file, which goes on after any deadline: L"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,6 +49,15 @@ func TestRoute(t *testing.T) {
 			require.Equal(t, test.why, why)
 			require.Equal(t, test.engine, engine)
 		})
+	}
+}
+
+func TestTablesThatStayInProcess(t *testing.T) {
+	for _, mode := range []Mode{ModeUpsert, ModeAppend, ModeSoftDelete, ModeHistory} {
+		require.Empty(t, Table{Mode: mode}.local())
+		bad := Table{Mode: mode, BadRows: ErrorBudget{Rows: 1}}
+		require.Equal(t, mode == ModeHistory, bad.local() != "")
+		require.Equal(t, mode == ModeHistory, Table{Mode: mode, Dropped: map[string]DropRule{"a": DropKeep}}.local() != "")
 	}
 }
 

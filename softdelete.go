@@ -2,7 +2,6 @@ package etl
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -81,14 +80,7 @@ func (s *replay) settleSoft() Counts {
 }
 
 // deletedAt is when change i deleted a row, in microseconds since 1970.
-func (s *replay) deletedAt(i int64) arrow.Timestamp {
-	c := s.r.part.c
-	if order := s.h.order(int(i)); c.timed && len(order) >= 8 {
-		return arrow.Timestamp(binary.BigEndian.Uint64(order) ^ 1<<63)
-	}
-	file := s.r.part.in.fileOf(s.h.changes[i].mark.position())
-	return arrow.Timestamp(c.load.Files[file].ModTime.UnixMicro())
-}
+func (s *replay) deletedAt(i int64) arrow.Timestamp { return arrow.Timestamp(s.r.part.timeOf(int(i))) }
 
 // ordersByTime reports whether the first ordering column is a timestamp, whose
 // encoding is that of a number of microseconds.
@@ -100,30 +92,17 @@ func (t Table) ordersByTime() bool {
 	return i >= 0 && (t.Columns[i].Type == Timestamp || t.Columns[i].Type == TimestampTZ)
 }
 
-// madeSchema is that of the rows as the transforms make them.
-func (t Table) madeSchema(target *arrow.Schema) *arrow.Schema {
-	if t.Mode != ModeSoftDelete {
-		return target
-	}
-	return arrow.NewSchema(target.Fields()[:target.NumFields()-2], nil)
-}
-
-// addMode adds the mode's columns to rows that the transforms have made, and releases
-// rec. It is safe for concurrent use.
-func (w *winners) addMode(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
-	if w.c.table.Mode != ModeSoftDelete {
-		return rec, nil
-	}
-	defer rec.Release()
-	deleted, at := newModeBuilders()
+// dressSoft marks rows that deletes of the load have marked.
+func dressSoft(w *winners, out *won, _ []int64) error {
+	deleted, at := array.NewBooleanBuilder(memory.DefaultAllocator), newTimes()
 	defer deleted.Release()
 	defer at.Release()
-	rows := int(rec.NumRows())
+	rows := int(out.rec.NumRows())
 	deleted.Reserve(rows)
 	at.Reserve(rows)
-	found, err := w.ordinals(rec)
+	found, err := w.ordinals(out.rec)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range rows {
 		if s, ok := w.r.settlement.(*replay); ok && found != nil && s.marks.has(found[i]) {
@@ -134,15 +113,8 @@ func (w *winners) addMode(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 		deleted.UnsafeAppend(false)
 		at.AppendNull()
 	}
-	mode := []arrow.Array{deleted.NewArray(), at.NewArray()}
-	defer mode[0].Release()
-	defer mode[1].Release()
-	return array.NewRecordBatch(w.c.target.Schema, slices.Concat(rec.Columns(), mode), rec.NumRows()), nil
-}
-
-func newModeBuilders() (*array.BooleanBuilder, *array.TimestampBuilder) {
-	return array.NewBooleanBuilder(memory.DefaultAllocator),
-		array.NewTimestampBuilder(memory.DefaultAllocator, TimestampTZ.Arrow().(*arrow.TimestampType))
+	out.with(w.c.target.Schema, []arrow.Array{deleted.NewArray(), at.NewArray()})
+	return nil
 }
 
 // ordinals finds the keys of rows; nil where the load marks none.
@@ -167,12 +139,10 @@ func (w *winners) ordinals(rec arrow.RecordBatch) ([]int32, error) {
 	return found, nil
 }
 
-// markCommitted gives out the committed rows that deletes mark. It reports whether
-// more rows are asked for.
-func (w *winners) markCommitted(ctx context.Context, yield func(arrow.RecordBatch) bool) (bool, error) {
-	s, ok := w.r.settlement.(*replay)
-	if !ok || s.marks == nil {
-		return true, nil
+// rewritten gives out the committed rows that deletes mark.
+func (s *replay) rewritten(ctx context.Context, base bool, give func(arrow.RecordBatch, []int64) error) error {
+	if s.marks == nil || base {
+		return nil
 	}
 	const batch = 4096
 	var keys []int32
@@ -183,20 +153,19 @@ func (w *winners) markCommitted(ctx context.Context, yield func(arrow.RecordBatc
 	}
 	for some := range slices.Chunk(keys, batch) {
 		if err := ctx.Err(); err != nil {
-			return false, err
+			return err
 		}
 		rec, at, err := s.marked(some)
 		if err != nil {
-			return false, err
+			return err
 		}
-		err = w.c.checks.look(ctx, w, rec, at)
-		more := err == nil && yield(rec)
+		err = give(rec, at)
 		rec.Release()
-		if !more {
-			return false, err
+		if err != nil {
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // marked makes rows of the committed ones of keys, and tells the positions of the

@@ -77,10 +77,13 @@ type FullLoadMode string
 
 // The modes of full loads.
 const (
-	// FullReplace swaps the table's content for the full load's.
+	// FullReplace swaps the table's content for the full load's: the default, but for
+	// ModeHistory.
 	FullReplace FullLoadMode = "replace"
 	// FullDifference compares the full load with the table and commits what
-	// differs, so that who reads the table's changes sees what really changed.
+	// differs, so that who reads the table's changes sees what really changed. In a
+	// table of ModeHistory, whose default it is, keys that differ get another version,
+	// and those that the full load lacks a deleted one, as of when its last file landed.
 	FullDifference FullLoadMode = "difference"
 )
 
@@ -112,7 +115,7 @@ func (s Staging) check(p *problems) {
 // stages reports whether a full load of the files is staged.
 func (t Table) stages(files []File) bool {
 	s := t.Staging.withDefaults()
-	if s.Mode == StageNever || t.FullLoads == FullDifference || t.Format != nil && t.Format.Partial(Full) || t.stageable() != nil || t.evolves() {
+	if s.Mode == StageNever || t.FullLoads == FullDifference || t.Format != nil && t.Format.Partial(Full) || t.stageable() != nil {
 		return false
 	}
 	var bytes int64

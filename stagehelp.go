@@ -15,9 +15,15 @@ func (r *Runner) help(ctx context.Context, t *Table) (int, error) {
 	if err != nil || st.Running == nil || !st.Running.Staged || st.Flag == FlagPaused {
 		return 0, err
 	}
+	if t.evolves() && st.Evolving == nil {
+		return 0, nil // the leader has not looked at the files yet
+	}
 	load := *st.Running
 	load.erased = st.Erasures
 	s, err := r.newStageRun(t.as(st.Evolved), load, false)
+	if err == nil {
+		err = s.become(st.Evolving)
+	}
 	if err != nil {
 		return 0, err
 	}

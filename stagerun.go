@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"time"
 
@@ -36,11 +35,12 @@ type stageRun struct {
 	r      *Runner
 	t      *Table
 	stager Stager
-	target Target
+	target Target // of shaped
 	load   Load
 	leads  bool
 
 	mu      sync.Mutex
+	shaped  *Table        // t with what the files make of its columns
 	scope   *CheckScope   // once it is known
 	known   map[int]bool  // files staged
 	own     int           // by this process
@@ -53,7 +53,7 @@ func (r *Runner) newStageRun(t *Table, load Load, leads bool) (*stageRun, error)
 		return nil, WithOutcome(Terminal, errors.New("the load was begun as a staged one, which this sink cannot do"))
 	}
 	target, err := t.Target()
-	return &stageRun{r: r, t: t, stager: stager, target: target, load: load, leads: leads, known: map[int]bool{}}, err
+	return &stageRun{r: r, t: t, shaped: t, stager: stager, target: target, load: load, leads: leads, known: map[int]bool{}}, err
 }
 
 // applyStaged is apply for a load that is staged file by file.
@@ -65,11 +65,17 @@ func (r *Runner) applyStaged(ctx context.Context, t *Table, load Load) (Receipt,
 	if receipt, found, err := r.cfg.Sink.Applied(ctx, s.target, load.ID); err != nil || found {
 		return receipt, err
 	}
+	if err := s.evolve(ctx); err != nil {
+		return Receipt{}, err
+	}
 	if err := s.stager.Prepare(ctx, s.target, load); err != nil {
 		return Receipt{}, fmt.Errorf("open the staging: %w", err)
 	}
 	if err := s.run(ctx); err != nil {
 		return Receipt{}, again(err)
+	}
+	if err := s.refresh(ctx); err != nil {
+		return Receipt{}, err
 	}
 	if err := s.withinBudget(ctx); err != nil {
 		return Receipt{}, again(err)
@@ -222,96 +228,4 @@ func (s *stageRun) pass(ctx context.Context, todo []int) error {
 	}
 	_ = g.Wait() // the cause is what came first
 	return context.Cause(ctx)
-}
-
-// one stages a file under its lock, unless somebody else has that.
-func (s *stageRun) one(ctx context.Context, i int) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx) // that of another file
-	}
-	if s.short(ctx) {
-		return errLater
-	}
-	return s.r.withLease(ctx, stageLock(s.t.Name, i), func(ctx context.Context, _ int64) error {
-		return s.finish(ctx, i)
-	}, func() {})
-}
-
-// finish stages a file.
-func (s *stageRun) finish(ctx context.Context, i int) error {
-	start := time.Now()
-	var staged StagedFile
-	err := s.r.retry(ctx, func() (err error) {
-		staged, err = s.stage(ctx, i)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.staged(ctx, staged, time.Since(start))
-}
-
-// stageLock names the lock of a file of a staged load. It goes by the file's place in
-// the load: lockers keep every name for ever, so there should be few.
-func stageLock(table string, i int) string { return table + "#stage#" + strconv.Itoa(i) }
-
-// short reports whether the context ends too soon for another file.
-func (s *stageRun) short(ctx context.Context) bool {
-	end, ok := ctx.Deadline()
-	if !ok || s.r.cfg.Margin == 0 {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Until(end) < max(s.r.cfg.Margin, 2*s.slowest)
-}
-
-func (s *stageRun) stage(ctx context.Context, i int) (StagedFile, error) {
-	ctx, cfg, stop := s.r.changesConfig(ctx, s.t, s.load)
-	defer stop(nil)
-	var err error
-	if cfg.Scope, err = s.checkScope(ctx); err != nil {
-		return StagedFile{}, err
-	}
-	if cfg.aside, err = s.r.aside(ctx, s.t, s.load, i); err != nil {
-		return StagedFile{}, err
-	}
-	changes, err := StageChanges(cfg, i)
-	if err != nil {
-		return StagedFile{}, WithOutcome(Terminal, err)
-	}
-	staged, err := s.stager.Stage(ctx, s.target, s.load, i, changes)
-	for err != nil && ctx.Err() == nil && changes.startsOver() {
-		staged, err = s.stager.Stage(ctx, s.target, s.load, i, changes)
-	}
-	if err == nil && !staged.Found {
-		s.r.tellQuarantined(s.t, s.load, changes)
-		err = s.judged(ctx, s.load.Files[i], changes.Verdicts())
-	}
-	return staged, ownPanic(ctx, err)
-}
-
-// staged takes note of a staged file.
-func (s *stageRun) staged(ctx context.Context, f StagedFile, took time.Duration) error {
-	s.mu.Lock()
-	s.known[f.Index] = true
-	if f.Found {
-		s.mu.Unlock()
-		return nil
-	}
-	s.own++
-	s.slowest = max(s.slowest, took)
-	done, total := len(s.known), len(s.load.Files)
-	due := s.own%max(1, total/1000) == 0
-	s.mu.Unlock()
-	s.r.cfg.Logger.Debug("file staged", "table", s.t.Name, "load", s.load.ID, "file", s.load.Files[f.Index].Location, "done", done, "of", total)
-	if tell := s.r.cfg.Observer.Staged; tell != nil {
-		if err := s.r.tell(s.t, "Staged", func() { tell(s.load, f, done, total) }); err != nil {
-			return err
-		}
-	}
-	if !due {
-		return nil
-	}
-	return s.tell(ctx)
 }

@@ -251,7 +251,7 @@ func (v *view) begin(l Load) {
 		v.state.Open.Complete = true
 	}
 	if run := v.state.Running; run == nil || run.ID != l.ID {
-		v.state.Begun, v.state.Staged = 0, 0
+		v.state.Begun, v.state.Staged, v.state.Evolving = 0, 0, nil
 	}
 	if l.Staged {
 		v.state.Staging = l.Epoch

@@ -44,7 +44,8 @@ type Table struct {
 	// is 64 files and 256 MiB. A single larger file is a load of its own.
 	MaxBatchFiles int
 	MaxBatchBytes int64
-	// FullLoads says what a full load does to the table; empty is FullReplace.
+	// FullLoads says what a full load does to the table; empty is FullReplace, for
+	// ModeHistory FullDifference.
 	FullLoads FullLoadMode
 	// Staging says which full loads are staged file by file, where the sink is a
 	// [Stager].

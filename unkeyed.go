@@ -8,7 +8,8 @@ import (
 )
 
 // transformUnkeyed is transform for rows without keys. Where rows are dropped it is
-// not known which ones stay, so the batch comes without positions.
+// not known which ones stay, so the batch comes without positions; they are looked for
+// when a check refuses rows.
 func (w *winners) transformUnkeyed(ctx context.Context, rec arrow.RecordBatch, at []int64) (*won, error) {
 	out := &won{read: len(at), at: at}
 	src := rec
@@ -33,8 +34,51 @@ func (w *winners) transformUnkeyed(ctx context.Context, rec arrow.RecordBatch, a
 	}
 	if out.rec = rec; out.dropped > 0 {
 		out.at = nil
+		src.Retain()
+		out.source = &untold{src, at}
 	}
 	return out, nil
+}
+
+// untold are the rows of a batch from which transforms have dropped some.
+type untold struct {
+	rec arrow.RecordBatch
+	at  []int64
+}
+
+// release gives up what is kept of a batch.
+func (u *untold) release() {
+	if u != nil {
+		u.rec.Release()
+	}
+}
+
+// places returns the positions of the rows that are left: those of a slice of which
+// all are left, or none, are known, others are divided.
+func (w *winners) places(ctx context.Context, u *untold) ([]int64, error) {
+	left, err := w.rowsLeft(ctx, u.rec.NewSlice(0, u.rec.NumRows()), len(w.c.table.Transforms))
+	switch n := len(u.at); {
+	case err != nil:
+		return nil, err
+	case left == 0:
+		return nil, nil
+	case left == int64(n):
+		return u.at, nil
+	case n == 1:
+		return nil, WithOutcome(Terminal, errors.New("a transform added rows"))
+	}
+	var kept []int64
+	mid := len(u.at) / 2
+	for _, half := range [][2]int{{0, mid}, {mid, len(u.at)}} {
+		part := &untold{u.rec.NewSlice(int64(half[0]), int64(half[1])), u.at[half[0]:half[1]]}
+		at, err := w.places(ctx, part)
+		part.release()
+		if err != nil {
+			return nil, err
+		}
+		kept = append(kept, at...)
+	}
+	return kept, nil
 }
 
 // unkeyedError places the error of a transform, that of step, in the row of src which

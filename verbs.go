@@ -320,5 +320,8 @@ func (r *Runner) closeTo(ctx context.Context, t *Table, load Load) (found bool, 
 	case found:
 		return true, r.record(ctx, t, load, receipt, 0)
 	}
+	if _, ok := r.cfg.Sink.(Fencer); ok { // no job of it can commit any more
+		r.forget(ctx, t, load)
+	}
 	return false, nil
 }

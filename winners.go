@@ -29,7 +29,7 @@ func newWinners(r *Resolution) *winners {
 		r.settlement.wanted(w.rows)
 	}
 	if w.c.partial() {
-		w.patch = newPatcher(r.settlement.(*replay))
+		w.patch = newPatcher(r.part, r.settlement.(lineage))
 	}
 	return w
 }
@@ -50,12 +50,29 @@ type won struct {
 	gaps    Rows    // of which Unsupplied is set
 	dropped int
 	keys    []int32 // of the rows dropped, unless the load replaces the table
+	lost    []int64 // positions of the rows dropped, in place of keys where those have several
 	same    int     // rows left out because they equal the committed ones
 
 	all arrow.RecordBatch // with those, where checks look at them; else nil
+
+	source *untold // of which rows rec was made, where at does not say
 }
 
+// run gives out the rows that won; it returns errStop where no more are asked for.
 func (w *winners) run(ctx context.Context, yield func(arrow.RecordBatch) bool) error {
+	err := w.read(ctx, w.batch, func(b *won) error { return w.take(ctx, b, yield) })
+	if err == nil && w.patch != nil && !w.c.bad.stale() {
+		err = w.patched(ctx, yield)
+	}
+	if err == nil && w.r.part.lastOne() {
+		err = w.c.bad.verdict()
+	}
+	return err
+}
+
+// read reads the rows needed. work is called from several goroutines, take in the order
+// of the rows.
+func (w *winners) read(ctx context.Context, work func(context.Context, int, Rows) (*won, error), take func(*won) error) error {
 	done := int64(0) // rows of the current file
 	r := &reading[*won]{
 		c: w.c, in: w.in, again: true, req: ScanRequest{Kind: w.c.load.Kind, Tolerant: w.c.bad.tolerates()},
@@ -73,11 +90,11 @@ func (w *winners) run(ctx context.Context, yield func(arrow.RecordBatch) bool) e
 			}
 			return func(row int64) bool { return w.rows.has(base + row) }
 		},
-		work: w.batch,
+		work: work,
 		take: func(u *unit[*won], b *won) error {
 			u.rows += int64(b.read)
 			done += int64(b.read)
-			err := w.take(ctx, b, yield)
+			err := take(b)
 			w.c.notify(w.c.load.Files[u.file].Location, 2, done)
 			return err
 		},
@@ -87,17 +104,7 @@ func (w *winners) run(ctx context.Context, yield func(arrow.RecordBatch) bool) e
 	for _, col := range w.c.table.Columns {
 		r.req.Columns = append(r.req.Columns, ScanColumn{Column: col})
 	}
-	err := r.run(ctx)
-	switch {
-	case errors.Is(err, errStop):
-		return nil
-	case err == nil && w.patch != nil && !w.c.bad.stale():
-		err = w.patched(ctx, yield)
-	}
-	if err == nil && w.r.part.lastOne() {
-		err = w.c.bad.verdict()
-	}
-	return err
+	return r.run(ctx)
 }
 
 // checkUnit makes sure that the rows wanted were there, and no others.
@@ -131,6 +138,9 @@ func (w *winners) batch(ctx context.Context, file int, rows Rows) (*won, error) 
 		return nil, err
 	}
 	out.read += len(rows.Bad)
+	if err := w.dressed(out, nil); err != nil {
+		return nil, err
+	}
 	if err := w.compare(out); err != nil {
 		out.rec.Release()
 		return nil, err
@@ -153,6 +163,7 @@ func (w *winners) take(ctx context.Context, b *won, yield func(arrow.RecordBatch
 		return nil // it had bad rows
 	}
 	defer b.rec.Release()
+	defer b.source.release()
 	if w.c.bad.stale() {
 		return nil
 	}
@@ -162,17 +173,14 @@ func (w *winners) take(ctx context.Context, b *won, yield func(arrow.RecordBatch
 			return w.emit(ctx, whole, ids, yield)
 		})
 	}
-	if b.dropped > 0 {
-		w.r.drop(b.dropped, b.keys)
-	}
-	w.r.counts.Updated -= int64(b.same)
-	w.r.counts.Unchanged += int64(b.same)
+	w.r.drop(b)
+	w.r.same(int64(b.same))
 	seen := b.rec
 	if b.all != nil {
 		defer b.all.Release()
 		seen = b.all
 	}
-	if err := w.c.checks.look(ctx, w, seen, b.at); err != nil {
+	if err := w.c.checks.look(ctx, w, seen, b.at, b.source); err != nil {
 		return err
 	}
 	if b.rec.NumRows() > 0 && !yield(b.rec) {
@@ -206,9 +214,6 @@ func (w *winners) patched(ctx context.Context, yield func(arrow.RecordBatch) boo
 		}
 		err = w.emit(ctx, batch, ids, yield)
 		batch.Release()
-		if errors.Is(err, errStop) {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
@@ -226,11 +231,9 @@ func (w *winners) emit(ctx context.Context, rec arrow.RecordBatch, ids []int64, 
 	if err != nil || out.rec == nil {
 		return err
 	}
-	if out.dropped > 0 {
-		w.r.drop(out.dropped, out.keys)
-	}
+	w.r.drop(out)
+	kept := make([]int64, 0, len(out.at))
 	if len(out.at) > 0 {
-		kept := make([]int64, 0, len(out.at))
 		for i, pos := range at {
 			if _, ok := slices.BinarySearch(out.at, pos); ok {
 				kept = append(kept, ids[i])
@@ -243,8 +246,11 @@ func (w *winners) emit(ctx context.Context, rec arrow.RecordBatch, ids []int64, 
 		}
 		out.rec = whole
 	}
+	if err := w.dressed(out, kept); err != nil {
+		return err
+	}
 	defer out.rec.Release()
-	if err := w.c.checks.look(ctx, w, out.rec, out.at); err != nil {
+	if err := w.c.checks.look(ctx, w, out.rec, out.at, nil); err != nil {
 		return err
 	}
 	if out.rec.NumRows() > 0 && !yield(out.rec) {

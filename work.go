@@ -205,6 +205,7 @@ func (r *Runner) leave(ctx context.Context, t *Table, load Load, err error) erro
 // giveUp records a load that cannot go through, and pauses the table.
 func (r *Runner) giveUp(ctx context.Context, t *Table, load Load, d Diagnosis, err error) error {
 	vanished := errors.Is(err, ErrFileVanished)
+	r.forget(ctx, t, load)
 	_, terr := r.transition(ctx, t, load.Fence, FileQuery{Statuses: live}, func(v *view) error {
 		if run := v.state.Running; run == nil || run.ID != load.ID {
 			return errDone
@@ -225,15 +226,25 @@ func (r *Runner) record(ctx context.Context, t *Table, load Load, receipt Receip
 	if load.Kind == Full {
 		q = FileQuery{Statuses: live}
 	}
+	lost := r.takeOver(ctx, t, load, receipt)
+	if lost != nil && (OutcomeOf(lost) != Terminal || ctx.Err() != nil) {
+		return fmt.Errorf("load %s is in the table, but not yet in the ledger: %w", load.ID, lost)
+	}
 	_, err := r.transition(ctx, t, load.Fence, q, func(v *view) error {
 		if run := v.state.Running; run == nil || run.ID != load.ID {
 			return errDone
 		}
 		v.applied(load, receipt, took)
+		if lost != nil {
+			v.lost(load, lost)
+		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("load %s is in the table, but not yet in the ledger: %w", load.ID, err)
+	}
+	if lost != nil {
+		return r.tellPaused(t, Diagnose(lost, load.ID), lost)
 	}
 	return nil
 }
@@ -273,6 +284,9 @@ func (r *Runner) tell(t *Table, name string, f func()) (err error) {
 // transformed is transform, where a panic of a transform is an error.
 func (w *winners) transformed(ctx context.Context, rec arrow.RecordBatch, at []int64) (out *won, err error) {
 	defer recovered("transform", &err)
+	if s, ok := w.r.settlement.(*chronicle); ok {
+		return s.transform(ctx, w, rec, at)
+	}
 	return w.transform(ctx, rec, at)
 }
 

@@ -9,6 +9,12 @@
 // already or not. Nulls are the business of [Complete] alone; other checks pass over
 // them. [Rows], [RowsOf] and [Volume] count all rows of the load's files.
 //
+// Engines that run no Go code make the same checks with the same verdicts, to the word:
+// each declares itself for one load ([etl.CheckDeclarer]), with the counts that it takes
+// from the history or from the source. [Func], counters of one's own ([DistinctBy]) and
+// patterns that engines read in different ways run in Go only; tables with such checks
+// stay under flag L.
+//
 // Approximate counts of distinct values take a third party's code: package hllcheck.
 package check
 

@@ -19,7 +19,7 @@ import (
 )
 
 // counting is a check of a load's counts, by a function that begins it.
-func counting(name string, valid error, begin func(ctx context.Context, scope etl.CheckScope) (func(etl.Counts) etl.Verdict, error)) etl.Check {
+func counting(name string, valid error, begin func(ctx context.Context, scope etl.CheckScope) (func(etl.Counts) etl.Verdict, error)) check {
 	return check{name, etl.SpanCounts, func(etl.Target) (start, error) {
 		if valid != nil {
 			return nil, valid
@@ -38,11 +38,12 @@ func Rows(least, most int64) etl.Check {
 	if most >= 0 && least > most {
 		valid = errors.New("no number lies between its limits")
 	}
-	return counting("rows", valid, func(context.Context, etl.CheckScope) (func(etl.Counts) etl.Verdict, error) {
+	made := counting("rows", valid, func(context.Context, etl.CheckScope) (func(etl.Counts) etl.Verdict, error) {
 		return func(c etl.Counts) etl.Verdict {
 			return etl.Verdict{OK: c.Read >= least && (most < 0 || c.Read <= most), Finding: fmt.Sprintf("%d rows, %s expected", c.Read, limits(least, most))}
 		}, nil
 	})
+	return declared{made, "rows", fixed(options{"least": least, "most": most})}
 }
 
 func limits(least, most int64) string {
@@ -62,7 +63,7 @@ func RowsOf(expected func(ctx context.Context, load etl.Load) (int64, error)) et
 	if expected == nil {
 		valid = errors.New("it needs a function")
 	}
-	return counting("rows_of", valid, func(ctx context.Context, scope etl.CheckScope) (func(etl.Counts) etl.Verdict, error) {
+	made := counting("rows_of", valid, func(ctx context.Context, scope etl.CheckScope) (func(etl.Counts) etl.Verdict, error) {
 		want, err := expected(ctx, scope.Load)
 		if err != nil {
 			return nil, err
@@ -71,6 +72,10 @@ func RowsOf(expected func(ctx context.Context, load etl.Load) (int64, error)) et
 			return etl.Verdict{OK: c.Read == want, Finding: fmt.Sprintf("%d rows, the source counts %d", c.Read, want)}
 		}, nil
 	})
+	return declared{made, "rows_of", func(ctx context.Context, scope etl.CheckScope) (options, error) {
+		want, err := expected(ctx, scope.Load)
+		return options{"expected": want}, err
+	}}
 }
 
 // CountFiles gives [RowsOf] the sum of the numbers that stand in files beside those
@@ -116,7 +121,7 @@ func countIn(files fs.FS, name string) (int64, error) {
 // load begins. Times without a zone, and dates, count as UTC. A load without a moment
 // holds.
 func Fresh(column string, within time.Duration) etl.Check {
-	return check{named("fresh", column), etl.SpanLoad, func(target etl.Target) (start, error) {
+	made := check{named("fresh", column), etl.SpanLoad, func(target etl.Target) (start, error) {
 		at, col, err := position(target, column)
 		if err != nil {
 			return nil, err
@@ -143,6 +148,9 @@ func Fresh(column string, within time.Duration) etl.Check {
 				},
 			}, nil
 		}, nil
+	}}
+	return declared{made, "fresh", func(_ context.Context, scope etl.CheckScope) (options, error) {
+		return options{"column": column, "within": int64(within), "within_text": within.String(), "now": scope.Now.UTC().Format(time.RFC3339Nano)}, nil
 	}}
 }
 
@@ -176,14 +184,8 @@ func Volume(low, high float64, loads int) etl.Check {
 	if !(low >= 0 && high >= low) || math.IsInf(high, 0) || loads < 3 {
 		valid = errors.New("it needs factors of which the first is not greater than the second, and at least three loads")
 	}
-	return counting("volume", valid, func(_ context.Context, scope etl.CheckScope) (func(etl.Counts) etl.Verdict, error) {
-		var past []int64
-		for _, p := range scope.Past {
-			if p.Kind == scope.Load.Kind && len(past) < loads {
-				past = append(past, p.Receipt.Counts.Read)
-			}
-		}
-		slices.Sort(past)
+	made := counting("volume", valid, func(_ context.Context, scope etl.CheckScope) (func(etl.Counts) etl.Verdict, error) {
+		past := volumes(scope, loads)
 		return func(c etl.Counts) etl.Verdict {
 			if len(past) < 3 {
 				return etl.Verdict{OK: true, Finding: fmt.Sprintf("%d rows, and only %d loads to compare with", c.Read, len(past))}
@@ -196,6 +198,21 @@ func Volume(low, high float64, loads int) etl.Check {
 			}
 		}, nil
 	})
+	return declared{made, "volume", func(_ context.Context, scope etl.CheckScope) (options, error) {
+		return options{"low": low, "high": high, "past": volumes(scope, loads)}, nil
+	}}
+}
+
+// volumes are the numbers of rows of the last loads of the load's kind, sorted.
+func volumes(scope etl.CheckScope, loads int) []int64 {
+	past := []int64{}
+	for _, p := range scope.Past {
+		if p.Kind == scope.Load.Kind && len(past) < loads {
+			past = append(past, p.Receipt.Counts.Read)
+		}
+	}
+	slices.Sort(past)
+	return past
 }
 
 // DistinctCounter counts distinct values, exactly or by estimate. Insert does not
@@ -207,9 +224,10 @@ type DistinctCounter interface {
 
 // DistinctBy holds where the column has at least least and at most most distinct
 // values in the load, as counted by a new counter for each load; a negative most is
-// no limit. Package hllcheck has a counter.
+// no limit. Package hllcheck has a counter. Where the counter is no
+// [etl.Declarer] the check runs in Go only.
 func DistinctBy(column string, least, most int64, counter func() DistinctCounter) etl.Check {
-	return check{named("distinct", column), etl.SpanLoad, func(target etl.Target) (start, error) {
+	made := check{named("distinct", column), etl.SpanLoad, func(target etl.Target) (start, error) {
 		at, _, err := position(target, column)
 		switch {
 		case err != nil:
@@ -238,5 +256,16 @@ func DistinctBy(column string, least, most int64, counter func() DistinctCounter
 				},
 			}, nil
 		}, nil
+	}}
+	if counter == nil {
+		return made
+	}
+	d, ok := counter().(etl.Declarer)
+	if !ok {
+		return made
+	}
+	return declared{made, "distinct", func(context.Context, etl.CheckScope) (options, error) {
+		decl, err := d.Declare()
+		return options{"column": column, "least": least, "most": most, "counter": decl}, err
 	}}
 }

@@ -24,7 +24,7 @@ const ReferencesLimit = 20_000_000
 // in ten minutes. It needs a sink that is an [etl.Scanner].
 func References(columns []string, table string, others []string) etl.Check {
 	cache := &referenced{}
-	return check{named("references", columns...), etl.SpanRow, func(target etl.Target) (start, error) {
+	made := check{named("references", columns...), etl.SpanRow, func(target etl.Target) (start, error) {
 		at, err := positions(target, columns)
 		if err != nil {
 			return nil, err
@@ -49,6 +49,7 @@ func References(columns []string, table string, others []string) etl.Check {
 			}}, nil
 		}, nil
 	}}
+	return declared{made, "references", fixed(options{"columns": columns, "table": table, "others": others})}
 }
 
 // knownKeys are the values that may be referred to.

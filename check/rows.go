@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/transform/expr"
 )
 
 // Complete holds where at least share (0 to 1) of the rows have a value in the
@@ -20,7 +21,7 @@ func Complete(column string, share float64) etl.Check {
 	if share == 1 {
 		span = etl.SpanRow
 	}
-	return check{named("complete", column), span, func(target etl.Target) (start, error) {
+	made := check{named("complete", column), span, func(target etl.Target) (start, error) {
 		at, _, err := position(target, column)
 		if err != nil {
 			return nil, err
@@ -48,6 +49,7 @@ func Complete(column string, share float64) etl.Check {
 			}, nil
 		}, nil
 	}}
+	return declared{made, "complete", fixed(options{"column": column, "share": share})}
 }
 
 func nulls(col arrow.Array) []int {
@@ -67,7 +69,7 @@ func nulls(col arrow.Array) []int {
 // inclusive, and refuses the rows of others. They are written as the column's values
 // are in files; empty is no limit. Text compares by bytes; NaN is above every number.
 func Range(column, least, most string) etl.Check {
-	return check{named("range", column), etl.SpanRow, func(target etl.Target) (start, error) {
+	made := check{named("range", column), etl.SpanRow, func(target etl.Target) (start, error) {
 		at, col, err := position(target, column)
 		if err != nil {
 			return nil, err
@@ -93,12 +95,26 @@ func Range(column, least, most string) etl.Check {
 			})
 		}), nil
 	}}
+	return declared{made, "range", func(_ context.Context, scope etl.CheckScope) (options, error) {
+		out := options{"column": column}
+		for name, text := range map[string]string{"least": least, "most": most} {
+			if text == "" {
+				continue
+			}
+			value, err := encoded(scope.Target, column, text)
+			if err != nil {
+				return nil, err
+			}
+			out[name] = value
+		}
+		return out, nil
+	}}
 }
 
 // Allowed holds where the column has one of the values, and refuses the rows of
 // others. They are written as the column's values are in files.
 func Allowed(column string, values ...string) etl.Check {
-	return check{named("allowed", column), etl.SpanRow, func(target etl.Target) (start, error) {
+	made := check{named("allowed", column), etl.SpanRow, func(target etl.Target) (start, error) {
 		at, col, err := position(target, column)
 		if err != nil {
 			return nil, err
@@ -118,12 +134,24 @@ func Allowed(column string, values ...string) etl.Check {
 			return each(b, []int{at}, func(value []byte) bool { return set[string(value)] })
 		}), nil
 	}}
+	return declared{made, "allowed", func(_ context.Context, scope etl.CheckScope) (options, error) {
+		set := make([][]byte, len(values))
+		for i, text := range values {
+			var err error
+			if set[i], err = encoded(scope.Target, column, text); err != nil {
+				return nil, err
+			}
+		}
+		return options{"column": column, "values": set}, nil
+	}}
 }
 
 // Pattern holds where the texts of the column match the regular expression (package
-// regexp) from their first to their last letter, and refuses the rows of others.
-func Pattern(column, expr string) etl.Check {
-	return check{named("pattern", column), etl.SpanRow, func(target etl.Target) (start, error) {
+// regexp) from their first to their last letter, and refuses the rows of others. Other
+// engines make the check if it is one that [expr.CheckPattern] takes; else it runs in
+// Go only.
+func Pattern(column, pattern string) etl.Check {
+	made := check{named("pattern", column), etl.SpanRow, func(target etl.Target) (start, error) {
 		at, col, err := position(target, column)
 		if err != nil {
 			return nil, err
@@ -131,10 +159,10 @@ func Pattern(column, expr string) etl.Check {
 		if col.Type != etl.String {
 			return nil, fmt.Errorf("column %s is of type %v, patterns are for text", column, col.Type)
 		}
-		if _, err := regexp.Compile(expr); err != nil { // by itself: it may not close our group
+		if _, err := regexp.Compile(pattern); err != nil { // by itself: it may not close our group
 			return nil, err
 		}
-		re, err := regexp.Compile(`\A(?:` + expr + `)\z`)
+		re, err := regexp.Compile(`\A(?:` + pattern + `)\z`)
 		if err != nil {
 			return nil, err
 		}
@@ -152,11 +180,15 @@ func Pattern(column, expr string) etl.Check {
 			return bad, nil
 		}), nil
 	}}
+	if _, err := expr.CheckPattern(pattern); err != nil {
+		return made // other engines would read it in another way
+	}
+	return declared{made, "pattern", fixed(options{"column": column, "pattern": pattern})}
 }
 
 // Func is a check by a function of one's own, which refuses rows of a batch by their
 // indexes, rising. It remembers nothing from batch to batch, is safe for concurrent
-// use, and its errors hold no values.
+// use, and its errors hold no values. It runs in Go only.
 func Func(name string, refuse func(ctx context.Context, batch arrow.RecordBatch) ([]int, error)) etl.Check {
 	return check{name, etl.SpanRow, func(etl.Target) (start, error) {
 		if name == "" || refuse == nil {

@@ -24,7 +24,7 @@ const UniqueInMemory = 2_000_000
 func Unique(columns ...string) etl.Check { return unique(UniqueInMemory, columns) }
 
 func unique(limit int, columns []string) etl.Check {
-	return check{named("unique", columns...), etl.SpanLoad, func(target etl.Target) (start, error) {
+	made := check{named("unique", columns...), etl.SpanLoad, func(target etl.Target) (start, error) {
 		at, err := positions(target, columns)
 		if err != nil {
 			return nil, err
@@ -39,6 +39,7 @@ func unique(limit int, columns []string) etl.Check {
 			}, nil
 		}, nil
 	}}
+	return declared{made, "unique", fixed(options{"columns": columns})}
 }
 
 // uniqueness is the checker of [Unique].

@@ -88,6 +88,21 @@ func replace(target string, data []byte) (err error) {
 	return os.Rename(tmp.Name(), target)
 }
 
+// Remove implements [Store].
+func (f *Folder) Remove(ctx context.Context, name string) error {
+	uri, err := f.URI(name)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(uri); err != nil && !errors.Is(missing(err), etl.ErrNotFound) {
+		return fmt.Errorf("remove document: %w", err)
+	}
+	return nil
+}
+
 // Get implements [Store].
 func (f *Folder) Get(ctx context.Context, uri string, max int64) ([]byte, error) {
 	if err := ctx.Err(); err != nil {

@@ -17,6 +17,10 @@ type InProcessConfig struct {
 	// Source and Sink are where jobs read and write.
 	Source etl.Source
 	Sink   etl.Sink
+	// Store keeps the bad rows that jobs set aside until they were taken over. It must
+	// outlive the process as the sink does. Without it jobs that may set rows aside
+	// are refused.
+	Store Store
 	// Limit is how many jobs run side by side; zero is 2. A submission beyond
 	// it gets an error of outcome Retry.
 	Limit int
@@ -87,6 +91,8 @@ func (d *InProcess) Submit(ctx context.Context, job etl.Job) (etl.JobRef, error)
 		return j.ref, nil
 	}
 	switch {
+	case job.Aside != nil && d.cfg.Store == nil:
+		return etl.JobRef{}, etl.WithOutcome(etl.Terminal, errors.New("in-process: no store is configured for bad rows"))
 	case job.ID == "":
 		return etl.JobRef{}, etl.WithOutcome(etl.Terminal, errors.New("in-process: the job has no ID"))
 	case d.closed:
@@ -126,6 +132,9 @@ func (d *InProcess) run(ctx context.Context, job etl.Job, j *inProcessJob) {
 		status.Phase, status.Reason = etl.JobCanceled, errCanceled.Error()
 	default:
 		failure := etl.JobFailure{Diagnosis: etl.Diagnose(err, job.Load.ID), Outcome: Outcome(err)}
+		if held := (*etl.CheckError)(nil); errors.As(err, &held) {
+			failure.Checks = held.All
+		}
 		status.Phase, status.Reason = etl.JobFailed, err.Error()
 		status.Result = &etl.JobResult{JobID: job.ID, Failure: &failure}
 	}
@@ -148,12 +157,19 @@ func (d *InProcess) apply(ctx context.Context, job etl.Job) (receipt etl.Receipt
 		}
 	}()
 	changes, err := etl.NewChanges(etl.ChangesConfig{
-		Table: job.Table, Load: job.Load, Source: d.cfg.Source, Budget: d.cfg.MemoryBudget, TempDir: d.cfg.TempDir,
+		Table: job.Table, Load: job.Load, Source: job.Aside.Source(d.cfg.Source), Budget: d.cfg.MemoryBudget, TempDir: d.cfg.TempDir,
+		Aside: job.Aside, HandOver: func(ctx context.Context, handed etl.HandedOver) error {
+			return putHandedOver(ctx, d.cfg.Store, job.ID, handed)
+		},
+		Scope: job.Scope, Shapes: job.Shapes,
 	})
 	if err != nil {
 		return receipt, etl.WithOutcome(etl.Terminal, err)
 	}
 	receipt, err = d.cfg.Sink.Apply(ctx, job.Target, job.Load, changes)
+	for err != nil && ctx.Err() == nil && changes.StartsOver() {
+		receipt, err = d.cfg.Sink.Apply(ctx, job.Target, job.Load, changes)
+	}
 	if err == nil && receipt.LoadID != job.Load.ID {
 		err = etl.WithOutcome(etl.Terminal, errors.New("the sink answered for another load"))
 	}
@@ -212,4 +228,22 @@ func Outcome(err error) string {
 		return o.String()
 	}
 	return "indeterminate"
+}
+
+var _ etl.BadRowKeeper = (*InProcess)(nil)
+
+// HandedOver implements [etl.BadRowKeeper].
+func (d *InProcess) HandedOver(ctx context.Context, jobID string) (etl.HandedOver, error) {
+	if d.cfg.Store == nil {
+		return etl.HandedOver{}, fmt.Errorf("in-process: bad rows: %w", etl.ErrNotFound)
+	}
+	return ReadHandedOver(ctx, d.cfg.Store, jobID)
+}
+
+// Forget implements [etl.BadRowKeeper].
+func (d *InProcess) Forget(ctx context.Context, jobID string) error {
+	if d.cfg.Store == nil {
+		return nil
+	}
+	return Forget(ctx, d.cfg.Store, jobID)
 }

@@ -1,18 +1,18 @@
 package dispatch
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/tidemark-data/etl"
 )
 
-// ManifestVersion is the version of the documents that NewManifest makes for tables
-// of [etl.ModeUpsert], the only ones that jobs of version 1 know. Those of other modes
-// have the version after it.
-const ManifestVersion = 1
+// ManifestVersion is the version of the documents that NewManifest makes. A job refuses
+// those of another version. What jobs of the same version may ignore is added without
+// a new one.
+const ManifestVersion = 2
 
 // Manifest tells a job what to do. It holds no secrets and no rows.
 type Manifest struct {
@@ -25,6 +25,12 @@ type Manifest struct {
 	// Target are the columns after all transforms.
 	Target ManifestTarget  `json:"target"`
 	Sink   etl.Declaration `json:"sink"`
+	// BadRows is there where rows may be set aside, or were before.
+	BadRows *ManifestBadRows `json:"bad_rows,omitempty"`
+	// Evolution is there for tables with a contract.
+	Evolution *ManifestEvolution `json:"evolution,omitempty"`
+	// Checks are those of the table, in its order.
+	Checks []ManifestCheck `json:"checks,omitempty"`
 }
 
 // ManifestFile is where the engine finds a file, and which content it must have.
@@ -35,6 +41,11 @@ type ManifestFile struct {
 	Size      int64  `json:"size"`
 	VersionID string `json:"version_id,omitempty"`
 	ETag      string `json:"etag,omitempty"`
+	// Part is set where the file holds rows of several tables: it names the table. Such
+	// a file need not have any of it.
+	Part string `json:"part,omitempty"`
+	// ModTime is when the file landed.
+	ModTime time.Time `json:"mod_time,omitzero"`
 }
 
 // ManifestTable is the declaration of a table, with its defaults.
@@ -99,47 +110,45 @@ type ManifestField struct {
 }
 
 // NewManifest writes down a job. It fails, with outcome Terminal, where a part of
-// the table has no declared form.
-func NewManifest(job etl.Job) (Manifest, error) {
+// the table has no declared form, and with outcome Retry where a check waits for a
+// count of the source.
+func NewManifest(ctx context.Context, job etl.Job) (Manifest, error) {
 	m := Manifest{Version: ManifestVersion, JobID: job.ID, Load: job.Load, Sink: job.Sink}
 	if len(job.URIs) != len(job.Load.Files) {
 		return m, undeclared(errors.New("the source does not say where other engines find its files"))
 	}
-	if job.Table.BadRows != (etl.ErrorBudget{}) {
-		return m, undeclared(errors.New("the table sets bad rows aside, which other engines cannot do: its flag must be L"))
-	}
-	for _, f := range job.Load.Files {
-		if strings.HasPrefix(f.Location, etl.MendedPrefix) {
-			return m, undeclared(errors.New("the load has a mended row, whose content other engines cannot read: the table's flag must be L"))
-		}
+	var err error
+	if m.BadRows, err = badRows(job); err != nil {
+		return m, err
 	}
 	if job.Sink.Kind == "" {
 		return m, undeclared(errors.New("the sink does not say where other engines find its tables"))
 	}
 	for i, f := range job.Load.Files {
 		m.Files = append(m.Files, ManifestFile{
-			URI: job.URIs[i], Location: f.Location, ID: f.ID(), Size: f.Size, VersionID: f.VersionID, ETag: f.ETag,
+			URI: job.URIs[i], Location: f.Location, ID: f.ID(), Size: f.Size, VersionID: f.VersionID, ETag: f.ETag, Part: f.Part, ModTime: f.ModTime,
 		})
 	}
 	m.Target = ManifestTarget{Columns: columns(job.Target.Columns), Key: job.Target.Key, OrderBy: job.Target.OrderBy}
-	if job.Table.Mode != "" && job.Table.Mode != etl.ModeUpsert {
-		m.Version++
+	if m.Evolution, err = evolutionOf(job); err != nil {
+		return m, err
 	}
-	var err error
-	m.Table, err = tableOf(job)
+	if job.Table.Mode == etl.ModeHistory && (m.BadRows != nil || m.Evolution != nil) {
+		return m, undeclared(errors.New("history tables with a contract, or whose bad rows are set aside, are for loads in process: the flag must be L"))
+	}
+	if m.Table, err = tableOf(job); err == nil {
+		m.Checks, err = checks(ctx, job)
+	}
 	return m, err
 }
 
 func tableOf(job etl.Job) (ManifestTable, error) {
 	t := job.Table
-	if len(t.Checks) > 0 {
-		return ManifestTable{}, undeclared(errors.New("the table has checks, which run in Go only"))
-	}
 	m := ManifestTable{
 		Name: t.Name, Columns: columns(t.Columns), Key: t.Key, OrderBy: t.OrderBy, OldKey: t.OldKey,
 		OpColumn: t.Op.Column, OpCodes: map[string]string{}, AllowEmpty: t.AllowEmpty, Sort: t.Sort,
 		TombstoneSeconds: int64(max(t.TombstoneRetention, 0) / time.Second), Properties: t.Properties,
-		Partial: t.Format.Partial(job.Load.Kind),
+		Partial: job.Partial(),
 	}
 	switch t.Mode {
 	case "", etl.ModeUpsert:

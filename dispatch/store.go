@@ -23,6 +23,9 @@ type Store interface {
 	// etl.ErrNotFound where there is none, and a terminal one where it is longer
 	// than max bytes or the URI is outside of the store.
 	Get(ctx context.Context, uri string, max int64) ([]byte, error)
+	// Remove removes the document of that name for good. It is no error where there
+	// is none.
+	Remove(ctx context.Context, name string) error
 	// URI returns where the document of that name is, or will be.
 	URI(name string) (string, error)
 }
@@ -44,9 +47,12 @@ func PutManifest(ctx context.Context, store Store, job etl.Job) (Documents, erro
 	if err != nil {
 		return docs, err
 	}
-	m, err := NewManifest(job)
+	m, err := NewManifest(ctx, job)
 	if err != nil {
 		return docs, err
+	}
+	if err := m.putAside(ctx, store, job); err != nil {
+		return docs, fmt.Errorf("bad rows for job %s: %w", job.ID, err)
 	}
 	data, err := json.Marshal(m)
 	if err != nil {

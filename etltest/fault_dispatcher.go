@@ -11,9 +11,29 @@ import (
 )
 
 // Dispatcher returns d with points: dispatcher.Submit, dispatcher.Find,
-// dispatcher.Status and dispatcher.Cancel, before and after. A fault after Submit is
+// dispatcher.Status and dispatcher.Cancel, before and after; and, where it is an
+// [etl.BadRowKeeper], dispatcher.HandedOver and dispatcher.Forget. A fault after Submit is
 // an answer lost although the job runs. The jobs themselves outlive a crash.
-func (i *Injector) Dispatcher(d etl.Dispatcher) etl.Dispatcher { return &faultDispatcher{i, d} }
+func (i *Injector) Dispatcher(d etl.Dispatcher) etl.Dispatcher {
+	f := &faultDispatcher{i, d}
+	if k, ok := etl.Ability[etl.BadRowKeeper](d); ok {
+		return &faultKeeper{f, k}
+	}
+	return f
+}
+
+type faultKeeper struct {
+	*faultDispatcher
+	k etl.BadRowKeeper
+}
+
+func (f *faultKeeper) HandedOver(ctx context.Context, jobID string) (etl.HandedOver, error) {
+	return value(f.inj.scope(), "dispatcher.HandedOver", func() (etl.HandedOver, error) { return f.k.HandedOver(ctx, jobID) })
+}
+
+func (f *faultKeeper) Forget(ctx context.Context, jobID string) error {
+	return f.inj.scope().call("dispatcher.Forget", func() error { return f.k.Forget(ctx, jobID) })
+}
 
 type faultDispatcher struct {
 	inj *Injector
@@ -71,6 +91,9 @@ type FaultyJobs struct {
 	fates map[string]JobFault // by job ID
 	gone  map[string]bool     // never started, and cancelled
 }
+
+// Unwrap implements [etl.Wrapper].
+func (f *FaultyJobs) Unwrap() any { return f.Dispatcher }
 
 // Submissions returns how many there were.
 func (f *FaultyJobs) Submissions() int {

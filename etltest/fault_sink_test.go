@@ -102,15 +102,16 @@ func combinations() []etl.Sink {
 
 // abilities are the optional interfaces that an Injector lets through.
 var abilities = map[string]func(any) bool{
-	"Fencer":      func(s any) bool { _, ok := s.(etl.Fencer); return ok },
-	"Witness":     func(s any) bool { _, ok := s.(etl.Witness); return ok },
-	"Maintainer":  func(s any) bool { _, ok := s.(etl.Maintainer); return ok },
-	"FenceRaiser": func(s any) bool { _, ok := s.(etl.FenceRaiser); return ok },
-	"Locator":     func(s any) bool { _, ok := s.(etl.Locator); return ok },
-	"Stager":      func(s any) bool { _, ok := s.(etl.Stager); return ok },
-	"Scanner":     func(s any) bool { _, ok := etl.Ability[etl.Scanner](s); return ok },
-	"Eraser":      func(s any) bool { _, ok := etl.Ability[etl.Eraser](s); return ok },
-	"Disposer":    func(s any) bool { _, ok := s.(etl.Disposer); return ok },
+	"Fencer":        func(s any) bool { _, ok := s.(etl.Fencer); return ok },
+	"Witness":       func(s any) bool { _, ok := s.(etl.Witness); return ok },
+	"Maintainer":    func(s any) bool { _, ok := s.(etl.Maintainer); return ok },
+	"FenceRaiser":   func(s any) bool { _, ok := s.(etl.FenceRaiser); return ok },
+	"Locator":       func(s any) bool { _, ok := s.(etl.Locator); return ok },
+	"Stager":        func(s any) bool { _, ok := s.(etl.Stager); return ok },
+	"Scanner":       func(s any) bool { _, ok := etl.Ability[etl.Scanner](s); return ok },
+	"Eraser":        func(s any) bool { _, ok := etl.Ability[etl.Eraser](s); return ok },
+	"SchemaPlanner": func(s any) bool { _, ok := etl.Ability[etl.SchemaPlanner](s); return ok },
+	"Disposer":      func(s any) bool { _, ok := s.(etl.Disposer); return ok },
 }
 
 func TestInjectorPassesAbilities(t *testing.T) {

@@ -108,7 +108,11 @@ func (h *History) Models(layout etl.Layout) *Models {
 // or no longer there as it was.
 func (m *Models) load(kind etl.LoadKind, files []LedgerFile) error {
 	var rows []Change
+	m.Table.Landed = time.Time{}
 	for _, f := range files {
+		if f.ModTime.After(m.Table.Landed) {
+			m.Table.Landed = f.ModTime
+		}
 		switch now, there := m.Present[f.Location]; {
 		case !there:
 			return &etl.FileError{File: f.Location, Err: etl.ErrFileVanished}

@@ -58,8 +58,14 @@ func newRowMaker(r *rand.Rand, h *History) rowMaker {
 		h.NoSupply = "<none>"
 	}
 	m.policies()
-	if t.Mode == etl.ModeAppend {
+	switch t.Mode {
+	case etl.ModeAppend:
 		t.Key, t.Late = nil, etl.LateApply
+	case etl.ModeHistory:
+		t.FullLoads = etl.FullReplace
+		if m.orders == 0 { // nothing in the table says which of two versions of a moment is the last, if both have an end
+			h.Keep = nil
+		}
 	}
 	return m
 }
@@ -158,7 +164,7 @@ func (m *rowMaker) row(key []any, change bool) []any {
 		}
 		ordering := slices.Contains(m.h.Table.OrderBy, col.Name)
 		switch {
-		case col.Required:
+		case col.Required, ordering && change && m.h.Table.Mode == etl.ModeHistory:
 		case ordering && (!m.nullOrders || m.IntN(8) > 0):
 		case change && m.unsupply && m.IntN(3) == 0:
 			v = Unsupplied{}
@@ -218,13 +224,17 @@ func (m *rowMaker) field(v any) string {
 	return Text(v)
 }
 
-// bad is the content of a change file whose last row has no key, or deletes where the
-// table takes no deletes.
+// bad is the content of a change file whose last row has no key, or no order where
+// changes need one, or deletes where the table takes no deletes.
 func (m *rowMaker) bad() []byte {
 	good := m.changes(1 + m.IntN(2))
 	row := m.row(m.key(), true)
 	if m.h.Table.Mode == etl.ModeAppend {
 		return m.csv(append(good, Delete(row...)), m.h.ChangeColumns)
+	}
+	if m.h.Table.Mode == etl.ModeHistory && m.orders > 0 && m.IntN(2) == 0 {
+		row[m.h.Table.Columns.Index("seq")] = nil
+		return m.csv(append(good, Upsert(row...)), m.h.ChangeColumns)
 	}
 	row[len(m.h.Table.Key)-1] = nil
 	return m.csv(append(good, Upsert(row...)), m.h.ChangeColumns)

@@ -45,11 +45,16 @@ func Delete(values ...any) Change { return Change{Op: etl.Delete, Values: values
 type Model struct {
 	// Filter, if not nil, tells which winning rows stay in the table.
 	Filter func(row []any) bool
+	// Landed is when the last file of the next full load landed, which in tables of
+	// [etl.ModeHistory] is the end of what it lacks; it may be left out where that file
+	// has rows.
+	Landed time.Time
 
 	table    etl.Table
 	keys     map[string]known
-	full     bool    // it holds but a full load
-	appended [][]any // rows of etl.ModeAppend
+	full     bool      // it holds but a full load
+	appended [][]any   // rows of etl.ModeAppend
+	versions timelines // of etl.ModeHistory
 }
 
 // known is what the table knows of one key.
@@ -68,7 +73,7 @@ type verdict struct {
 // NewModel returns the model of an empty table. Of the declaration it looks at
 // Columns, Mode, Key, OrderBy and FullLoads.
 func NewModel(table etl.Table) *Model {
-	return &Model{table: table, keys: map[string]known{}}
+	return &Model{table: table, keys: map[string]known{}, versions: timelines{}}
 }
 
 // Load is Full or Apply, by kind.
@@ -83,6 +88,9 @@ func (m *Model) Load(kind etl.LoadKind, rows ...Change) (etl.Counts, error) {
 // its files. It returns what became of the rows, or an error, and no effect, if
 // one of them is bad.
 func (m *Model) Full(rows ...Change) (etl.Counts, error) {
+	if m.table.Mode == etl.ModeHistory {
+		return m.chronicleFull(rows)
+	}
 	fresh := &Model{Filter: m.Filter, table: m.table, keys: map[string]known{}, full: true}
 	counts, err := fresh.Apply(rows...)
 	if err != nil {
@@ -106,28 +114,38 @@ func (m *Model) Full(rows ...Change) (etl.Counts, error) {
 // Apply takes changes in the order of their files, as one load. It returns what
 // became of the rows, or an error, and no effect, if one of them is bad.
 func (m *Model) Apply(changes ...Change) (etl.Counts, error) {
-	if m.table.Mode == etl.ModeAppend {
+	switch m.table.Mode {
+	case etl.ModeAppend:
 		return m.add(changes)
+	case etl.ModeHistory:
+		return m.chronicle(changes)
 	}
+	counts, _, err := m.win(changes)
+	return counts, err
+}
+
+// win takes changes into a table of one row for a key. It also returns which of them
+// won.
+func (m *Model) win(changes []Change) (etl.Counts, map[string]verdict, error) {
 	before, beforeLen := m.keys, m.len()
 	m.keys = maps.Clone(before)
 	won := map[string]verdict{}
 	for i, c := range changes {
 		if err := m.fold(i, c, won); err != nil {
 			m.keys = before
-			return etl.Counts{}, fmt.Errorf("change %d: %w", i+1, err)
+			return etl.Counts{}, nil, fmt.Errorf("change %d: %w", i+1, err)
 		}
 	}
 	counts := etl.Counts{Read: int64(len(changes)), RowsBefore: beforeLen}
 	for key, w := range won {
 		if err := m.settle(key, w, changes[w.change], before[key].row != nil, &counts); err != nil {
 			m.keys = before
-			return etl.Counts{}, fmt.Errorf("change %d: %w", w.change+1, err)
+			return etl.Counts{}, nil, fmt.Errorf("change %d: %w", w.change+1, err)
 		}
 	}
 	counts.Superseded = counts.Read - counts.Inserted - counts.Updated - counts.Deleted - counts.Unchanged - counts.Filtered
 	counts.RowsAfter = m.len()
-	return counts, nil
+	return counts, won, nil
 }
 
 // fold takes change number i.
@@ -224,13 +242,13 @@ func (m *Model) Rows() Rows {
 			rows = append(rows, slices.Clone(k.row))
 		}
 	}
-	return rows.Sorted()
+	return append(rows, m.versions.rows()...).Sorted()
 }
 
 // Clone returns a copy that changes by itself.
 func (m *Model) Clone() *Model {
 	c := *m
-	c.keys, c.appended = maps.Clone(m.keys), slices.Clone(m.appended)
+	c.keys, c.appended, c.versions = maps.Clone(m.keys), slices.Clone(m.appended), m.versions.begin()
 	return &c
 }
 

@@ -16,12 +16,12 @@ func (m *Model) deleted(key string, c Change) []any {
 		return nil
 	}
 	n := len(m.table.Columns)
-	return append(slices.Clone(row[:n]), true, m.deletedAt(c))
+	return append(slices.Clone(row[:n]), true, m.timeOf(c))
 }
 
-// deletedAt is the change's first ordering column where the change has an order and
+// timeOf is the change's first ordering column where the change has an order and
 // that is a timestamp, else when its file landed.
-func (m *Model) deletedAt(c Change) time.Time {
+func (m *Model) timeOf(c Change) time.Time {
 	if order := m.orderOf(c); order != nil {
 		if at, ok := order[0].(time.Time); ok {
 			return at

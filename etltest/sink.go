@@ -57,6 +57,12 @@ func Sink(t *testing.T, open func(t *testing.T) SinkUnderTest) {
 		"AppendRaces":           sinkAppendRaces,
 		"SoftDelete":            sinkSoftDelete,
 		"SoftDeleteInOneLoad":   sinkSoftDeleteInOne,
+		"History":               sinkHistory,
+		"HistoryManyVersions":   sinkHistoryManyVersions,
+		"HistoryManyParts":      sinkHistoryManyParts,
+		"HistoryRaces":          sinkHistoryRaces,
+		"HistoryFullLoads":      sinkHistoryFullLoads,
+		"HistoryWithoutOrder":   sinkHistoryWithoutOrder,
 		"Scan":                  sinkScan,
 		"VerdictsAreKept":       sinkVerdicts,
 		"HeldBackByChecks":      sinkHeldBack,
@@ -130,7 +136,7 @@ func (s *sinkTest) apply(load etl.Load) etl.Receipt {
 	require.NoError(s, err)
 	require.Equal(s, load.ID, r.LoadID)
 	require.NotEmpty(s, r.Snapshot)
-	require.NoError(s, load.Check(r.Counts))
+	require.NoError(s, s.target().Check(load, r.Counts))
 	return r
 }
 

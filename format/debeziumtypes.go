@@ -18,15 +18,19 @@ import (
 type eventTypes struct {
 	text    []byte
 	columns map[string]semantic
+	learnt  int // how often there was another schema
 }
 
 type semantic struct {
 	name  string
 	scale int
+	// kind is the type of Connect itself, precision that of a decimal, if it is known.
+	kind, precision string
 }
 
 type connectSchema struct {
 	Field      string            `json:"field"`
+	Type       any               `json:"type"`
 	Name       string            `json:"name"`
 	Parameters map[string]string `json:"parameters"`
 	Fields     []connectSchema   `json:"fields"`
@@ -39,9 +43,18 @@ func (t *eventTypes) learn(schema []byte) error {
 		return nil
 	}
 	t.text, t.columns = bytes.Clone(schema), map[string]semantic{}
+	t.learnt++
 	if schema == nil {
 		return nil
 	}
+	err := t.read(schema)
+	if err != nil {
+		t.text, t.columns = nil, nil // the next event of that schema is as bad
+	}
+	return err
+}
+
+func (t *eventTypes) read(schema []byte) error {
 	var s connectSchema
 	if err := json.Unmarshal(schema, &s); err != nil {
 		return errSchema // encoding/json quotes the input
@@ -55,7 +68,8 @@ func (t *eventTypes) learn(schema []byte) error {
 			if err != nil && f.Parameters["scale"] != "" {
 				return errSchema
 			}
-			t.columns[f.Field] = semantic{f.Name, scale}
+			kind, _ := f.Type.(string)
+			t.columns[f.Field] = semantic{f.Name, scale, kind, f.Parameters["connect.decimal.precision"]}
 		}
 	}
 	return nil

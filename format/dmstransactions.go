@@ -31,8 +31,7 @@ import (
 // every table. A file without rows of the table is no bad input.
 //
 // Full-load files hold one table each and are read as [CSV], with its Header, which
-// change files never have. The format has no declared form: its tables are loaded in
-// this process.
+// change files never have.
 type DMSTransactions struct {
 	// CSV says how text is read and what the columns are. ChangeColumns, where set,
 	// are the operation and the table's own columns, without those that name table

@@ -242,7 +242,7 @@ func (s *jsonScan) value(i int, v jsonValue) (rule string) {
 func (s *jsonScan) missing(i int) error {
 	switch {
 	case s.req.Columns[i].Optional, s.format.Missing == MissingIsNull:
-	case s.format.Missing == MissingIsBad:
+	case s.format.Missing == MissingIsBad && !s.req.Columns[i].Sparse:
 		return s.wrong(s.req.Columns[i].Name, "column is missing")
 	case s.req.Kind != etl.Full:
 		s.unsupply(i)

@@ -11,8 +11,9 @@ import (
 )
 
 // Keys makes keys of text, one for each of rows, which has the key's columns in the
-// order of Table.Key, by the rules of text files. It is for [etl.Runner.Erase]. Its
-// errors name the row, counted from 1, and the column, never a value.
+// order of Table.Key, by the rules of text files. It is for [etl.Runner.Erase]. Keys
+// that the table's contract lets become wider are as wide as they can be. Its errors
+// name the row, counted from 1, and the column, never a value.
 func Keys(t etl.Table, rows [][]string) (arrow.RecordBatch, error) {
 	var columns etl.Columns
 	var builders []textconv.Builder
@@ -21,11 +22,13 @@ func Keys(t etl.Table, rows [][]string) (arrow.RecordBatch, error) {
 		if at < 0 {
 			return nil, fmt.Errorf("key column %q is not declared", name)
 		}
-		b, err := textconv.New(t.Columns[at])
+		col := t.Columns[at]
+		col.Type = widest(t, col)
+		b, err := textconv.New(col)
 		if err != nil {
 			return nil, err
 		}
-		columns, builders = append(columns, t.Columns[at]), append(builders, b)
+		columns, builders = append(columns, col), append(builders, b)
 	}
 	for i, row := range rows {
 		if len(row) != len(columns) {
@@ -43,4 +46,22 @@ func Keys(t etl.Table, rows [][]string) (arrow.RecordBatch, error) {
 		defer cols[j].Release()
 	}
 	return array.NewRecordBatch(columns.Schema(), cols, int64(len(rows))), nil
+}
+
+// widest is the widest type that a column may have by now.
+func widest(t etl.Table, col etl.Column) etl.Type {
+	rule := t.Contract.Type
+	if own := t.Contract.Columns[col.Name].Type; own != "" {
+		rule = own
+	}
+	_, scale, decimal := col.Type.DecimalSize()
+	switch {
+	case rule != etl.Evolve:
+		return col.Type
+	case col.Type == etl.Int:
+		return etl.Long
+	case decimal:
+		return etl.Decimal(38, scale)
+	}
+	return col.Type
 }

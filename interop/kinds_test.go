@@ -14,11 +14,12 @@ import (
 	"github.com/tidemark-data/etl/etltest"
 )
 
-// kinds makes tables that keep every row, tables that mark deleted rows, and tables
-// whose full loads are committed as differences.
+// kinds makes tables that keep every row, tables that mark deleted rows, tables that
+// keep all versions of a key, and tables whose full loads are committed as differences.
 func (l *lake) kinds() {
 	for name, props := range map[string]map[string]string{"": nil, "_version3": version, "_copy_on_write": copied} {
 		l.soft("soft_delete"+name, props)
+		l.versions("history"+name, props)
 		l.difference("difference"+name, props)
 	}
 	l.appending("append", nil)
@@ -64,6 +65,24 @@ func (l *lake) soft(name string, props map[string]string) {
 	s.changes(m.changeFile(200))
 	require.NotSubset(l.t, s.marked(), before, "no mark was cleared")
 	s.checkKeyed("3 more changes")
+}
+
+// versions closes versions, puts late ones between others, and has a full load add to
+// what there is.
+func (l *lake) versions(name string, props map[string]string) {
+	s := l.moded(name, props, func(t *etl.Table) { t.Mode, t.FullLoads = etl.ModeHistory, etl.FullDifference })
+	s.filter = append(s.filter, "valid_from", "valid_to", "is_current", "is_deleted")
+	m := newMaker(211, s.decl.Columns, 150)
+	rows := m.fullLoad()
+	s.full(rows...)
+	s.changes(m.changeFile(80), m.changeFile(80))
+	before := len(s.model.Rows())
+	require.Greater(l.t, before, 200)
+	s.check("1 changes", s.vectors()...)
+	s.full(m.nearly(rows, 0)...)
+	s.changes(m.changeFile(80))
+	require.Greater(l.t, len(s.model.Rows()), before+80)
+	s.check("2 full load again", s.vectors()...)
 }
 
 // marked are the keys of the rows that are marked as deleted.

@@ -101,9 +101,14 @@ func (l *lake) take(name string, decl etl.Table, rows etltest.Rows) *check {
 
 func (l *lake) takeAt(name, metadata string, decl etl.Table, rows etltest.Rows) *check {
 	c := check{Name: name, Metadata: metadata, Key: append([]string{}, decl.Key...)}
-	columns := decl.Columns
-	if decl.Mode == etl.ModeSoftDelete {
-		columns = append(slices.Clone(columns), etl.Column{Name: "is_deleted", Type: etl.Bool}, etl.Column{Name: "deleted_at", Type: etl.TimestampTZ})
+	columns := slices.Clone(decl.Columns)
+	switch decl.Mode {
+	case etl.ModeSoftDelete:
+		columns = append(columns, etl.Column{Name: "is_deleted", Type: etl.Bool}, etl.Column{Name: "deleted_at", Type: etl.TimestampTZ})
+	case etl.ModeHistory:
+		c.Key = []string{} // a key has many rows, and identifies none
+		columns = append(columns, etl.Column{Name: "valid_from", Type: etl.TimestampTZ}, etl.Column{Name: "valid_to", Type: etl.TimestampTZ},
+			etl.Column{Name: "is_current", Type: etl.Bool}, etl.Column{Name: "is_deleted", Type: etl.Bool})
 	}
 	for _, col := range columns {
 		c.Columns = append(c.Columns, column{col.Name, col.Type})
@@ -164,6 +169,9 @@ func (l *lake) story(decl etl.Table) *story {
 // full lands a full load and has it applied.
 func (s *story) full(rows ...etltest.Change) {
 	s.land("LOAD00000001.csv", rows, false)
+	for i := range rows {
+		rows[i].Landed = s.clock
+	}
 	_, err := s.model.Full(rows...)
 	require.NoError(s.t, err)
 	s.ingest()

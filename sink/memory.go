@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -42,7 +41,7 @@ func NewMemory() *Memory {
 type version struct {
 	number int
 	target etl.Target
-	rows   map[string]row // by key, or where the table has none by load and place
+	rows   rowSet
 	memory map[string]remembered
 	loads  []etl.StandingLoad
 	last   etl.Load
@@ -143,10 +142,12 @@ func (m *Memory) build(ctx context.Context, base *version, target etl.Target, lo
 		}
 	}
 	if load.Kind == etl.Full && load.Difference {
-		b.finishDifference(base)
+		if err := b.finishDifference(base, changes); err != nil {
+			return nil, etl.Receipt{}, err
+		}
 	}
-	b.counts.RowsBefore, b.counts.RowsAfter = int64(len(base.rows)), int64(len(b.next.rows))
-	if err := load.Check(b.counts); err != nil {
+	b.counts.RowsBefore, b.counts.RowsAfter = base.rows.size(), b.next.rows.size()
+	if err := target.Check(load, b.counts); err != nil {
 		return nil, etl.Receipt{}, fmt.Errorf("table %s: %w", target.Name, err)
 	}
 	receipt := etl.Receipt{
@@ -160,11 +161,11 @@ func (m *Memory) build(ctx context.Context, base *version, target etl.Target, lo
 }
 
 func (v *version) clone(t etl.Target, load etl.Load, now time.Time) *version {
-	n := &version{number: v.number, target: t, rows: map[string]row{}, memory: map[string]remembered{}, loads: slices.Clone(v.loads), last: v.last, fence: v.fence, erasures: v.erasures, evolved: v.evolved}
+	n := &version{number: v.number, target: t, rows: rowSet{}, memory: map[string]remembered{}, loads: slices.Clone(v.loads), last: v.last, fence: v.fence, erasures: v.erasures, evolved: v.evolved}
 	if load.Kind == etl.Full && !load.Difference {
 		return n
 	}
-	maps.Copy(n.rows, v.rows)
+	n.rows = v.rows.clone()
 	if load.Kind == etl.Full {
 		return n // orders of older epochs are forgotten
 	}
@@ -211,8 +212,9 @@ func (b *builder) part(ctx context.Context, base *version, part *etl.Part, now t
 		return err
 	}
 	var committed etl.Committed
+	var from []place
 	if b.load.Kind != etl.Full || b.load.Difference {
-		if committed, err = base.committed(keys, part.Wants()); err != nil {
+		if committed, from, err = base.committed(keys, part.Wants()); err != nil {
 			return err
 		}
 	}
@@ -220,20 +222,18 @@ func (b *builder) part(ctx context.Context, base *version, part *etl.Part, now t
 	if err != nil {
 		return err
 	}
-	var written []arrow.RecordBatch
-	for batch, err := range res.Rows(ctx) {
-		if err != nil {
-			return err
-		}
-		batch.Retain()
-		written = append(written, batch)
+	written, err := drain(res.Rows(ctx))
+	if err != nil {
+		return err
 	}
-	for i, k := range keys {
+	again, err := drain(res.BaseRows(ctx))
+	if err != nil {
+		return err
+	}
+	b.remove(from, res)
+	for _, k := range keys {
 		if part.Compares() {
 			b.found[k] = true
-		}
-		if res.Removes(int32(i)) {
-			delete(b.next.rows, k)
 		}
 		delete(b.next.memory, k)
 	}
@@ -241,21 +241,38 @@ func (b *builder) part(ctx context.Context, base *version, part *etl.Part, now t
 		b.next.memory[keys[mem.Ordinal]] = remembered{slices.Clone(mem.Order), now}
 	}
 	b.counts.Add(res.Counts())
+	if err := b.insert(again, true); err != nil {
+		return err
+	}
 	return b.insert(written, b.load.Kind == etl.Full)
 }
 
-// finishDifference removes the rows that the full load does not have. Those that
-// stay are rows of the new epoch's full load.
-func (b *builder) finishDifference(base *version) {
-	for k := range base.rows {
-		if !b.found[k] {
-			delete(b.next.rows, k)
-			b.counts.RemovedAsAbsent++
+// drain keeps the batches that a resolution gives out.
+func drain(batches iter.Seq2[arrow.RecordBatch, error]) (out []arrow.RecordBatch, err error) {
+	for batch, err := range batches {
+		if err != nil {
+			return nil, err
 		}
+		batch.Retain()
+		out = append(out, batch)
 	}
-	for k, r := range b.next.rows {
-		r.base = true
-		b.next.rows[k] = r
+	return out, nil
+}
+
+// place is where a row was found.
+type place struct {
+	key string
+	at  int
+}
+
+// remove removes the rows found that go.
+func (b *builder) remove(from []place, res *etl.Resolution) {
+	for i := 0; i < len(from); {
+		first, key := i, from[i].key
+		for i < len(from) && from[i].key == key {
+			i++
+		}
+		b.next.rows.remove(key, func(at int) bool { return res.RemovesRow(first+at, 0) })
 	}
 }
 
@@ -273,10 +290,10 @@ func (b *builder) insert(batches []arrow.RecordBatch, base bool) error {
 			b.name(keys)
 		}
 		for i, k := range keys {
-			if _, dup := b.next.rows[k]; dup {
+			if _, dup := b.next.rows[k]; dup && b.target.Mode != etl.ModeHistory {
 				return fmt.Errorf("%w: a key is written twice", etl.ErrAccounting)
 			}
-			b.next.rows[k] = row{batch, i, base}
+			b.next.rows.add(k, row{batch, i, base})
 		}
 	}
 	return nil
@@ -294,23 +311,23 @@ func encodeAll(cols []arrow.Array, n int) ([]string, error) {
 	return keys, nil
 }
 
-// committed looks the keys up, one row a batch.
-func (v *version) committed(keys []string, wants []string) (etl.Committed, error) {
-	var c etl.Committed
+// committed looks the keys up, one row a batch, and tells where each was found.
+func (v *version) committed(keys []string, wants []string) (c etl.Committed, from []place, err error) {
 	for i, k := range keys {
-		if r, ok := v.rows[k]; ok {
+		for at, r := range v.rows[k] {
 			one := r.batch.NewSlice(int64(r.at), int64(r.at)+1)
 			rec, err := project(one, wants)
 			if err != nil {
-				return c, err
+				return c, nil, err
 			}
 			c.Rows = append(c.Rows, etl.Found{Ordinals: []int32{int32(i)}, Record: rec, Base: r.base})
+			from = append(from, place{k, at})
 		}
 		if m, ok := v.memory[k]; ok {
 			c.Memory = append(c.Memory, etl.Memory{Ordinal: int32(i), Order: m.order})
 		}
 	}
-	return c, nil
+	return c, from, nil
 }
 
 func project(rec arrow.RecordBatch, names []string) (arrow.RecordBatch, error) {
@@ -370,9 +387,10 @@ func (m *Memory) Scan(_ context.Context, name string, _ ...string) iter.Seq2[arr
 		}
 		slices.Sort(keys)
 		for _, k := range keys {
-			r := v.rows[k]
-			if !yield(r.batch.NewSlice(int64(r.at), int64(r.at)+1), nil) {
-				return
+			for _, r := range v.rows[k] {
+				if !yield(r.batch.NewSlice(int64(r.at), int64(r.at)+1), nil) {
+					return
+				}
 			}
 		}
 	}

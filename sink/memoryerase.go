@@ -23,13 +23,11 @@ func (m *Memory) Erase(_ context.Context, target etl.Target, req etl.ErasureRequ
 			return etl.ErasedRows{}, fmt.Errorf("table %s: %w: %d, the table has %d", target.Name, etl.ErrStaleFence, req.Fence, base.fence)
 		}
 		next := *base
-		next.rows, next.memory, next.fence, next.erasures = maps.Clone(base.rows), maps.Clone(base.memory), req.Fence, &req.All
+		next.rows, next.memory, next.fence, next.erasures = base.rows.clone(), maps.Clone(base.memory), req.Fence, &req.All
 		var done etl.ErasedRows
 		for _, k := range keys {
-			if _, ok := next.rows[k]; ok {
-				delete(next.rows, k)
-				done.Rows++
-			}
+			done.Rows += int64(len(next.rows[k]))
+			delete(next.rows, k)
 			if _, ok := next.memory[k]; ok {
 				delete(next.memory, k)
 				done.Orders++

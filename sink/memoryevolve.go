@@ -32,17 +32,19 @@ func (v *version) become(ctx context.Context, t etl.Target) (*version, *etl.Sche
 		}
 	}
 	out := *v
-	out.target, out.rows = t, make(map[string]row, len(v.rows))
+	out.target, out.rows = t, make(rowSet, len(v.rows))
 	made := map[arrow.RecordBatch]arrow.RecordBatch{}
-	for key, r := range v.rows {
-		batch := made[r.batch]
-		if batch == nil {
-			if batch, err = recast(ctx, r.batch, t, former); err != nil {
-				return nil, nil, fmt.Errorf("table %s: %w", t.Name, err)
+	for key, rows := range v.rows {
+		for _, r := range rows {
+			batch := made[r.batch]
+			if batch == nil {
+				if batch, err = recast(ctx, r.batch, t, former); err != nil {
+					return nil, nil, fmt.Errorf("table %s: %w", t.Name, err)
+				}
+				made[r.batch] = batch
 			}
-			made[r.batch] = batch
+			out.rows.add(key, row{batch, r.at, r.base})
 		}
-		out.rows[key] = row{batch, r.at, r.base}
 	}
 	return &out, t.Evolution.Recorded(changes), nil
 }

@@ -23,7 +23,7 @@ type staging struct {
 
 type stagedFile struct {
 	etl.StagedFile
-	rows  map[string]row
+	rows  rowSet
 	sheet map[string]etl.SheetEntry
 }
 
@@ -98,7 +98,7 @@ func (m *Memory) Stage(ctx context.Context, target etl.Target, load etl.Load, i 
 
 func (m *Memory) stage(ctx context.Context, target etl.Target, load etl.Load, changes *etl.Changes) (stagedFile, error) {
 	f := stagedFile{sheet: map[string]etl.SheetEntry{}}
-	b := &builder{target: target, load: load, next: &version{target: target, rows: map[string]row{}, memory: map[string]remembered{}}}
+	b := &builder{target: target, load: load, next: &version{target: target, rows: rowSet{}, memory: map[string]remembered{}}}
 	for part, err := range changes.Parts(ctx) {
 		if err != nil {
 			return f, err
@@ -128,7 +128,7 @@ func (m *Memory) stage(ctx context.Context, target etl.Target, load etl.Load, ch
 		b.counts.Add(res.Counts())
 	}
 	check := b.counts
-	check.RowsAfter = int64(len(b.next.rows))
+	check.RowsAfter = b.next.rows.size()
 	if err := check.Check(etl.Full); err != nil {
 		return f, fmt.Errorf("table %s: %w", target.Name, err)
 	}
@@ -138,7 +138,7 @@ func (m *Memory) stage(ctx context.Context, target etl.Target, load etl.Load, ch
 
 // apart keeps rows without keys apart from those of other files.
 func (f *stagedFile) apart() {
-	rows := make(map[string]row, len(f.rows))
+	rows := make(rowSet, len(f.rows))
 	for k, r := range f.rows {
 		rows[fmt.Sprintf("%s-%08x", k, f.Index)] = r
 	}
@@ -189,7 +189,11 @@ func (m *Memory) Publish(ctx context.Context, target etl.Target, load etl.Load) 
 		if s == nil || len(s.files) < len(load.Files) {
 			return etl.Receipt{}, notOpen(target)
 		}
-		next, receipt, err := m.merge(base, target, load, s)
+		was, record, err := base.become(ctx, target)
+		if err != nil {
+			return etl.Receipt{}, etl.WithOutcome(etl.Terminal, err)
+		}
+		next, receipt, err := m.merge(was, target, load, s, record)
 		if err != nil {
 			return etl.Receipt{}, err
 		}
@@ -216,7 +220,7 @@ func (m *Memory) publish(base int, v *version, s *staging) bool {
 }
 
 // merge settles the staged files against each other.
-func (m *Memory) merge(base *version, target etl.Target, load etl.Load, s *staging) (*version, etl.Receipt, error) {
+func (m *Memory) merge(base *version, target etl.Target, load etl.Load, s *staging, record *etl.SchemaRecord) (*version, etl.Receipt, error) {
 	next := base.clone(target, load, m.now())
 	g := merger{next: next, ranks: map[string]*ranking.Ranking{}, fates: map[string]etl.Fate{}}
 	for i := range load.Files {
@@ -224,11 +228,14 @@ func (m *Memory) merge(base *version, target etl.Target, load etl.Load, s *stagi
 			return nil, etl.Receipt{}, err
 		}
 	}
-	g.counts.RowsBefore, g.counts.RowsAfter = int64(len(base.rows)), int64(len(next.rows))
+	g.counts.RowsBefore, g.counts.RowsAfter = base.rows.size(), next.rows.size()
 	if err := g.counts.Check(etl.Full); err != nil {
 		return nil, etl.Receipt{}, fmt.Errorf("table %s: %w", target.Name, err)
 	}
-	receipt := etl.Receipt{LoadID: load.ID, Snapshot: strconv.Itoa(base.number + 1), Committed: m.now(), Counts: g.counts}
+	receipt := etl.Receipt{LoadID: load.ID, Snapshot: strconv.Itoa(base.number + 1), Committed: m.now(), Counts: g.counts, Evolved: record}
+	if record != nil {
+		next.evolved = record.Columns
+	}
 	next.stamp(load, receipt)
 	return next, receipt, nil
 }
@@ -248,7 +255,8 @@ func (g *merger) add(f stagedFile) error {
 			g.take(k, row{}, e.Fate, e.Order)
 		}
 	}
-	for k, r := range f.rows {
+	for k, rows := range f.rows { // one each
+		r := rows[0]
 		order := f.sheet[k].Order
 		if _, listed := f.sheet[k]; !listed {
 			var err error
@@ -278,7 +286,7 @@ func (g *merger) take(key string, r row, fate etl.Fate, order []byte) {
 	g.fates[key] = fate
 	delete(g.next.rows, key)
 	if fate == etl.FateRow {
-		g.next.rows[key] = r
+		g.next.rows.add(key, r)
 	}
 }
 

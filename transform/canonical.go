@@ -1,16 +1,11 @@
 package transform
 
 import (
-	"encoding/base64"
-	"encoding/hex"
-	"fmt"
-	"math"
-	"strconv"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/extensions"
+
+	"github.com/tidemark-data/etl/internal/celltext"
 )
 
 // The canonical text of a value is what [Cast] to string, [Tokenize] and
@@ -30,105 +25,18 @@ import (
 
 // texter appends the canonical text of value i, or returns the rule that the
 // value violates.
-type texter func(dst []byte, i int) ([]byte, string)
+type texter = celltext.Texter
 
-func texterOf(col arrow.Array) (texter, error) {
-	switch a := col.(type) {
-	case *array.String:
-		return func(dst []byte, i int) ([]byte, string) { return append(dst, a.Value(i)...), "" }, nil
-	case *array.Boolean:
-		return func(dst []byte, i int) ([]byte, string) { return strconv.AppendBool(dst, a.Value(i)), "" }, nil
-	case *array.Int32:
-		return func(dst []byte, i int) ([]byte, string) { return strconv.AppendInt(dst, int64(a.Value(i)), 10), "" }, nil
-	case *array.Int64:
-		return func(dst []byte, i int) ([]byte, string) { return strconv.AppendInt(dst, a.Value(i), 10), "" }, nil
-	case *array.Float32:
-		return func(dst []byte, i int) ([]byte, string) { return AppendDouble(dst, float64(a.Value(i))) }, nil
-	case *array.Float64:
-		return func(dst []byte, i int) ([]byte, string) { return AppendDouble(dst, a.Value(i)) }, nil
-	case *array.Decimal128:
-		scale := int(a.DataType().(*arrow.Decimal128Type).Scale)
-		return func(dst []byte, i int) ([]byte, string) {
-			return appendDecimal(dst, a.Value(i).BigInt().Append(nil, 10), scale), ""
-		}, nil
-	case *array.Date32:
-		return func(dst []byte, i int) ([]byte, string) { return appendTime(dst, a.Value(i).ToTime(), time.DateOnly) }, nil
-	case *array.Timestamp:
-		zone := a.DataType().(*arrow.TimestampType).TimeZone != ""
-		return func(dst []byte, i int) ([]byte, string) { return appendMicros(dst, int64(a.Value(i)), zone) }, nil
-	case *array.Binary:
-		return func(dst []byte, i int) ([]byte, string) { return base64.StdEncoding.AppendEncode(dst, a.Value(i)), "" }, nil
-	case *extensions.UUIDArray:
-		raw := a.Storage().(*array.FixedSizeBinary)
-		return func(dst []byte, i int) ([]byte, string) { return appendUUID(dst, raw.Value(i)), "" }, nil
-	}
-	return nil, fmt.Errorf("values of type %v have no text", col.DataType())
-}
+func texterOf(col arrow.Array) (texter, error) { return celltext.Of(col) }
 
 // AppendDouble appends the canonical text of a double, or returns the rule that
 // it violates.
-func AppendDouble(dst []byte, v float64) ([]byte, string) {
-	switch {
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return dst, "not a finite number"
-	case v == 0:
-		return append(dst, '0'), ""
-	}
-	if abs := math.Abs(v); abs >= 1e-6 && abs < 1e21 {
-		return strconv.AppendFloat(dst, v, 'f', -1, 64), ""
-	}
-	at := len(dst)
-	dst = strconv.AppendFloat(dst, v, 'e', -1, 64)
-	if n := len(dst); dst[n-2] == '0' && (dst[n-3] == '-' || dst[n-3] == '+') && n-at > 3 {
-		dst = append(dst[:n-2], dst[n-1]) // e-07 is e-7
-	}
-	return dst, ""
-}
-
-// appendDecimal sets the point into the digits of an unscaled value.
-func appendDecimal(dst, digits []byte, scale int) []byte {
-	if digits[0] == '-' {
-		dst, digits = append(dst, '-'), digits[1:]
-	}
-	if scale == 0 {
-		return append(dst, digits...)
-	}
-	point := len(digits) - scale
-	if point <= 0 {
-		dst = append(dst, '0', '.')
-		for ; point < 0; point++ {
-			dst = append(dst, '0')
-		}
-		return append(dst, digits...)
-	}
-	dst = append(dst, digits[:point]...)
-	return append(append(dst, '.'), digits[point:]...)
-}
+func AppendDouble(dst []byte, v float64) ([]byte, string) { return celltext.Double(dst, v) }
 
 func appendTime(dst []byte, t time.Time, layout string) ([]byte, string) {
-	if y := t.Year(); y < 1 || y > 9999 {
-		return dst, "year is not 1 to 9999"
-	}
-	return t.AppendFormat(dst, layout), ""
+	return celltext.Time(dst, t, layout)
 }
 
-func appendMicros(dst []byte, micros int64, zone bool) ([]byte, string) {
-	layout := "2006-01-02T15:04:05"
-	if micros%1e6 != 0 {
-		layout += ".000000"
-	}
-	if zone {
-		layout += "Z"
-	}
-	return appendTime(dst, time.UnixMicro(micros).UTC(), layout)
-}
-
-func appendUUID(dst, raw []byte) []byte {
-	for i := range raw {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			dst = append(dst, '-')
-		}
-		dst = hex.AppendEncode(dst, raw[i:i+1])
-	}
-	return dst
+func appendMicros(dst []byte, n int64, zone bool) ([]byte, string) {
+	return celltext.Micros(dst, n, zone)
 }

@@ -9,7 +9,20 @@ import (
 	"github.com/tidemark-data/etl/check"
 )
 
-var _ check.DistinctCounter = (*hyperloglog.Sketch)(nil)
+// sketch is a HyperLogLog of 2^14 registers, which is sparse as long as that takes less
+// memory.
+type sketch struct{ *hyperloglog.Sketch }
+
+var (
+	_ check.DistinctCounter = sketch{}
+	_ etl.Declarer          = sketch{}
+)
+
+// Declare implements [etl.Declarer]: other engines make the same sketch, so that their
+// counts are the same.
+func (sketch) Declare() (etl.Declaration, error) {
+	return etl.Declaration{Kind: "hyperloglog", Options: map[string]any{"precision": 14}}, nil
+}
 
 // Distinct holds where the column has at least least and at most most distinct values
 // in the load; a negative most is no limit. Nulls are none of them. It takes some 16
@@ -21,4 +34,4 @@ func Distinct(column string, least, most int64) etl.Check {
 
 // NewCounter returns a counter of that kind. Equal sets of values give about equal
 // counts in any order, in every process.
-func NewCounter() check.DistinctCounter { return hyperloglog.New() }
+func NewCounter() check.DistinctCounter { return sketch{hyperloglog.New()} }

@@ -22,6 +22,7 @@ import (
 type Client interface {
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+	DeleteObject(context.Context, *s3.DeleteObjectInput, ...func(*s3.Options)) (*s3.DeleteObjectOutput, error)
 }
 
 // Config configures a [Store].
@@ -91,6 +92,29 @@ func (s *Store) Put(ctx context.Context, name string, data []byte) (string, erro
 		return "", failed("write "+uri, err)
 	}
 	return uri, nil
+}
+
+// Remove implements [dispatch.Store]. In a bucket with versions the lifecycle removes
+// the older one.
+func (s *Store) Remove(ctx context.Context, name string) error {
+	uri, err := s.URI(name)
+	if err != nil {
+		return err
+	}
+	_, err = s.client.DeleteObject(ctx, &s3.DeleteObjectInput{
+		Bucket: &s.bucket, Key: aws.String(s.prefix + name), ExpectedBucketOwner: s.owner,
+	})
+	if err = failedOrNil("remove "+uri, err); errors.Is(err, etl.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func failedOrNil(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return failed(what, err)
 }
 
 // Get implements [dispatch.Store].

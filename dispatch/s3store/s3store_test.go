@@ -38,6 +38,14 @@ func TestDocuments(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, text, string(got))
 	}
+	_, err = s.Put(t.Context(), "jobs/a-1/badrows.json", []byte("x"))
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, s.Remove(t.Context(), "jobs/a-1/badrows.json"))
+		_, err = s.Get(t.Context(), "s3://lake/jobs/jobs/a-1/badrows.json", 10)
+		require.ErrorIs(t, err, etl.ErrNotFound)
+	}
+	require.Equal(t, etl.Terminal, etl.OutcomeOf(s.Remove(t.Context(), "../other")))
 	_, err = s.Get(t.Context(), uri, 5)
 	require.ErrorContains(t, err, "longer than 5 bytes")
 	require.Equal(t, etl.Terminal, etl.OutcomeOf(err))

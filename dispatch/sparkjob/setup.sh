@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests on Spark need: the engines of interop, and the driver for
-# catalogs in SQLite files. Needs Maven or Spark's own resolver for it. Running it
-# again changes nothing.
+# catalogs in SQLite files. The job itself needs pyarrow only. Needs Maven or Spark's
+# own resolver for it. Running it again changes nothing.
 set -euo pipefail
 cd "$(dirname "$0")/../../interop"
 ./setup.sh

@@ -5,7 +5,8 @@
 // An engine gets two files: [Archive] as a Python dependency (spark-submit's
 // --py-files, AWS Glue's --extra-py-files) and [Launcher] as the script to run,
 // with the URIs of manifest and result as its arguments. It needs Python 3.10 or
-// later, pyarrow, and Iceberg's runtime for its version of Spark.
+// later, pyarrow, and Iceberg's runtime for its version of Spark. Files of all
+// formats that declare themselves are read without further libraries.
 package sparkjob
 
 import (

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidemark-data/etl"
+	"github.com/tidemark-data/etl/check"
 	"github.com/tidemark-data/etl/control/sqlitecontrol"
 	"github.com/tidemark-data/etl/dispatch/sparkdispatch"
 	"github.com/tidemark-data/etl/dispatch/sparkjob"
@@ -40,6 +41,11 @@ func incidents(flag etl.JobFlag) etl.Table {
 			{Name: "latitude", Type: etl.Double},
 			{Name: "longitude", Type: etl.Double},
 			{Name: "updated_at", Type: etl.TimestampTZ, Doc: "When the change was made; null in the full load"},
+		},
+		Checks: []etl.TableCheck{ // which Spark makes before the commit, as this process would
+			{Check: check.Complete("offense", 1)},
+			{Check: check.Allowed("shift", "DAY", "EVENING", "MIDNIGHT")},
+			{Check: check.Range("ward", "1", "8"), Action: etl.CheckWarn},
 		},
 	}
 }

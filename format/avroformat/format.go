@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/twmb/avro/ocf"
 
 	etl "github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/format"
@@ -82,7 +81,7 @@ func (f Format) withDefaults() Format {
 func (f Format) Scan(ctx context.Context, in etl.Input, req etl.ScanRequest) iter.Seq2[etl.Rows, error] {
 	f = f.withDefaults()
 	return func(yield func(etl.Rows, error) bool) {
-		s := &scan{format: f, req: req, size: in.Size(), in: &tracked{r: io.NewSectionReader(in, 0, in.Size())}}
+		s := newScan(f, in, req)
 		if err := s.run(ctx, yield); err != nil && !errors.Is(err, errConsumer) {
 			yield(etl.Rows{}, s.failed(ctx, err))
 		}
@@ -104,6 +103,7 @@ var errConsumer = errors.New("consumer stopped")
 type scan struct {
 	format  Format
 	req     etl.ScanRequest
+	source  io.ReaderAt
 	in      *tracked
 	size    int64
 	schema  *arrow.Schema
@@ -116,6 +116,12 @@ type scan struct {
 	bad        map[int]*etl.RowError // by row of the batch in the making
 
 	keep func(rec any) error // instead of converting, if not nil
+	// keepLost is keep for records that cannot be decoded.
+	keepLost func(rest []byte) error
+}
+
+func newScan(f Format, in etl.Input, req etl.ScanRequest) *scan {
+	return &scan{format: f, req: req, source: in, size: in.Size(), in: &tracked{r: io.NewSectionReader(in, 0, in.Size())}}
 }
 
 // tracked keeps the error of the input apart from those of its content.
@@ -133,45 +139,59 @@ func (t *tracked) Read(p []byte) (int, error) {
 }
 
 func (s *scan) run(ctx context.Context, yield func(etl.Rows, error) bool) error {
-	var r *ocf.Reader
-	err := guard(func() (err error) {
-		r, err = ocf.NewReader(s.in, ocf.WithMaxBlockBytes(s.format.MaxBlockBytes), ocf.WithMaxDecompressedBlockBytes(s.format.MaxBlockBytes))
-		return err
-	})
+	r, err := s.open()
 	if err != nil {
-		return s.broken(err, "not an Avro object container file")
+		return err
 	}
 	defer func() { _ = r.Close() }()
 	if err := s.plan(r.Schema().Root()); err != nil {
 		return err
 	}
+	s.in.r = io.NewSectionReader(s.source, 0, s.size)
+	in, err := newBlocks(s.in, r, s.format.MaxBlockBytes)
+	if err != nil {
+		return s.broken(err, "not an Avro object container file")
+	}
+	defer in.close()
+	flush := func() error { return s.full(ctx, yield) }
 	for {
-		var rec any
-		err := guard(func() error { return r.Decode(&rec) })
+		b, err := in.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return s.broken(err, "record cannot be decoded")
+			return s.broken(err, undecodable)
 		}
-		if s.row++; s.row > mostRows*s.size {
-			return s.broken(nil, "more records than its bytes can hold")
-		}
-		if s.req.Select == nil || s.req.Select(s.row) {
-			if err := s.take(rec); err != nil {
-				return err
+		err = s.records(r.Schema(), b, func(rec any) error {
+			if s.row++; s.row > mostRows*s.size {
+				return s.broken(nil, "more records than its bytes can hold")
 			}
-		}
-		if len(s.numbers) == batchRows || s.taken >= batchBytes {
-			if err := ctx.Err(); err != nil {
-				return err
+			if s.req.Select == nil || s.req.Select(s.row) {
+				if err := s.take(rec); err != nil {
+					return err
+				}
 			}
-			if !s.flush(yield) {
-				return errConsumer
-			}
+			return flush()
+		}, func(n int64, rest []byte, why error) error { return s.lose(n, rest, why, flush) })
+		if err != nil {
+			return err
 		}
 	}
 	if len(s.numbers) > 0 && !s.flush(yield) {
+		return errConsumer
+	}
+	return nil
+}
+
+// full gives a batch out if it is large enough.
+func (s *scan) full(ctx context.Context, yield func(etl.Rows, error) bool) error {
+	if len(s.numbers) < batchRows && s.taken < batchBytes {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !s.flush(yield) {
 		return errConsumer
 	}
 	return nil
@@ -223,7 +243,7 @@ func (s *scan) flush(yield func(etl.Rows, error) bool) bool {
 	return yield(rows, nil)
 }
 
-func (s *scan) wrong(row int64, column, rule string) error {
+func (s *scan) wrong(row int64, column, rule string) *etl.RowError {
 	return &etl.RowError{File: s.req.Location, Row: row, Column: column, Rule: rule}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"math"
 	"math/big"
@@ -29,16 +28,25 @@ func (f Format) Mended() etl.Format {
 
 // Raw implements [etl.RawFormat]: a record is a JSON object of the columns wanted, in
 // the values of the file, without those that the database did not log. Text that is
-// not UTF-8 does not come through whole.
+// not UTF-8 does not come through whole. A record that cannot be decoded is an object
+// with one member, "avro_block": the bytes from there to the end of its block, in
+// base64, or of them the first MiB; the records behind it in the block have none.
 func (f Format) Raw(ctx context.Context, in etl.Input, req etl.ScanRequest) iter.Seq2[etl.RawRecord, error] {
 	f = f.withDefaults()
 	return func(yield func(etl.RawRecord, error) bool) {
-		s := &scan{format: f, req: req, size: in.Size(), in: &tracked{r: io.NewSectionReader(in, 0, in.Size())}}
+		s := newScan(f, in, req)
 		s.keep = func(rec any) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			data, err := s.object(rec)
+			if err == nil && !yield(etl.RawRecord{Number: s.row, Data: data}, nil) {
+				err = errConsumer
+			}
+			return err
+		}
+		s.keepLost = func(rest []byte) error {
+			data, err := json.Marshal(map[string]any{lostMember: rest[:min(len(rest), mostLost)]})
 			if err == nil && !yield(etl.RawRecord{Number: s.row, Data: data}, nil) {
 				err = errConsumer
 			}
@@ -50,6 +58,11 @@ func (f Format) Raw(ctx context.Context, in etl.Input, req etl.ScanRequest) iter
 		}
 	}
 }
+
+const (
+	lostMember = "avro_block"
+	mostLost   = 1 << 20
+)
 
 // object writes a record as a JSON object. Of a change event that is none, there is
 // what it has.

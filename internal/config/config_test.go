@@ -36,7 +36,7 @@ func TestReference(t *testing.T) {
 	}, c.Spark)
 	require.Equal(t, config.Job{Poll: 15 * time.Second, Timeout: 2 * time.Hour, Attempts: 3, Await: true, LocalLimit: time.Hour}, c.Job)
 
-	require.Len(t, c.Tables, 8)
+	require.Len(t, c.Tables, 9)
 	in := c.Tables[0]
 	require.Equal(t, "mpd.incidents", in.Name)
 	require.Equal(t, etl.OpColumn{Column: "Op"}, in.Op)
@@ -66,6 +66,8 @@ func TestReference(t *testing.T) {
 	require.Equal(t, etl.ModeColumns{Deleted: "is_deleted", DeletedAt: "deleted_at"}, c.Tables[6].ModeColumns)
 	require.Equal(t, etl.ModeAppend, c.Tables[7].Mode)
 	require.Empty(t, c.Tables[7].Key)
+	require.Equal(t, etl.ModeHistory, c.Tables[8].Mode)
+	require.Equal(t, etl.ModeColumns{ValidFrom: "valid_from", ValidTo: "valid_to", Current: "is_current", Deleted: "is_deleted"}, c.Tables[8].ModeColumns)
 
 	p, ok := c.Layout.Place("dms/MPD/incidents/LOAD00000001.csv")
 	require.True(t, ok)

@@ -62,7 +62,7 @@ func rules(o *object, c *etl.Contract) {
 	rule(o.get("missing"), (*string)(&c.Missing), etl.Freeze, etl.Evolve)
 	rule(o.get("type"), (*string)(&c.Type), etl.Freeze, etl.Evolve, etl.Discard, etl.Quarantined)
 	rule(o.get("null"), (*string)(&c.Null), etl.Quarantined, etl.Freeze, etl.Evolve)
-	rule(o.get("else"), (*string)(&c.Else), etl.ElsePause, etl.ElseNewColumn, etl.ElseQuarantine)
+	rule(o.get("else"), (*string)(&c.Else), etl.ElsePause, etl.ElseNewColumn, etl.ElseString, etl.ElseQuarantine)
 }
 
 // rule reads one of some words.

@@ -22,7 +22,7 @@ tables:
       title: {type: string, was: [name, label]}
       note: {type: string, dropped: keep}
       junk: {type: string, dropped: remove}
-    contract: {new: evolve, missing: evolve, type: quarantine, null: freeze, else: new_column, columns: {title: {new: freeze, null: evolve}}}
+    contract: {new: evolve, missing: evolve, type: quarantine, null: freeze, else: new_column, columns: {title: {new: freeze, null: evolve, else: string}}}
     csv: {header: true}
 `
 
@@ -35,14 +35,14 @@ func TestContract(t *testing.T) {
 	require.Equal(t, map[string]etl.DropRule{"note": etl.DropKeep, "junk": etl.DropRemove}, table.Dropped)
 	require.Equal(t, etl.Contract{
 		New: etl.Evolve, Missing: etl.Evolve, Type: etl.Quarantined, Null: etl.Freeze, Else: etl.ElseNewColumn,
-		Columns: map[string]etl.Contract{"title": {New: etl.Freeze, Null: etl.Evolve}},
+		Columns: map[string]etl.Contract{"title": {New: etl.Freeze, Null: etl.Evolve, Else: etl.ElseString}},
 	}, table.Contract)
 }
 
 func TestContractProblemsHaveLines(t *testing.T) {
 	for change, want := range map[string]string{
 		"new: evolve|new: widen":                   `tidemark.yaml:14: tables[0].contract.new: "widen" is not one of [discard evolve freeze quarantine]`,
-		"else: new_column|else: string":            `"string" is not one of [pause new_column quarantine]`,
+		"else: new_column|else: text":              `"text" is not one of [pause new_column string quarantine]`,
 		"missing: evolve|absent: evolve":           "tidemark.yaml:14: tables[0].contract.absent: unknown key",
 		"dropped: keep|dropped: maybe":             `dropped column note: "maybe" is not keep or remove`,
 		"id: long|id: {type: long, dropped: keep}": "column id cannot be dropped",

@@ -9,9 +9,12 @@ func tableMode(o *object, t *etl.Table) {
 		mode.str((*string)(&t.Mode))
 	}
 	if names := o.get("mode_columns"); names.given() {
-		m := names.object("a mapping with deleted and deleted_at")
+		m := names.object("a mapping with names of columns that the mode adds")
 		m.get("deleted").str(&t.ModeColumns.Deleted)
 		m.get("deleted_at").str(&t.ModeColumns.DeletedAt)
+		m.get("valid_from").str(&t.ModeColumns.ValidFrom)
+		m.get("valid_to").str(&t.ModeColumns.ValidTo)
+		m.get("current").str(&t.ModeColumns.Current)
 		m.done()
 	}
 	if t.Mode == etl.ModeAppend {

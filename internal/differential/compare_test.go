@@ -20,7 +20,7 @@ func compare(ctx context.Context, a, b *lane) error {
 		name string
 		tell func(context.Context, *lane) ([]string, error)
 	}{
-		{"rows", rows}, {"loads", loads}, {"ledger", ledger}, {"state", state}, {"history", history},
+		{"rows", rows}, {"loads", loads}, {"ledger", ledger}, {"state", state}, {"history", history}, {"quarantine", quarantined},
 	} {
 		want, err := what.tell(ctx, a)
 		if err != nil {

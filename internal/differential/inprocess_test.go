@@ -2,6 +2,7 @@ package differential
 
 import (
 	"context"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -12,7 +13,9 @@ import (
 )
 
 func inProcess(t *testing.T, l *lane) etl.Dispatcher {
-	d := dispatch.NewInProcess(dispatch.InProcessConfig{Source: l.bucket, Sink: l.sink})
+	store, err := dispatch.NewFolder(filepath.Join(l.dir, "jobs"))
+	require.NoError(t, err)
+	d := dispatch.NewInProcess(dispatch.InProcessConfig{Source: l.bucket, Sink: l.sink, Store: store})
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/tidemark-data/etl/control"
 	"github.com/tidemark-data/etl/etltest"
 	"github.com/tidemark-data/etl/lock"
+	"github.com/tidemark-data/etl/quarantine"
 	"github.com/tidemark-data/etl/sink/icebergsink"
 	"github.com/tidemark-data/etl/source"
 )
@@ -36,12 +37,16 @@ type lane struct {
 	sink       *icebergsink.Sink
 	dispatcher etl.Dispatcher
 	runner     *etl.Runner
-	clock      atomic.Int64 // of the runner and the locker, in nanoseconds
+	quarantine *quarantine.Memory // nil for tables that set no rows aside
+	clock      atomic.Int64       // of the runner and the locker, in nanoseconds
 }
 
 // newLane opens a lane in a folder of its own.
 func newLane(t *testing.T, bucket etl.Source, table etl.Table, layout etl.Layout, make engine) *lane {
 	l := &lane{bucket: bucket, table: table, layout: layout, control: control.NewMemory(), locker: lock.NewMemory()}
+	if table.BadRows != (etl.ErrorBudget{}) {
+		l.quarantine = quarantine.NewMemory()
+	}
 	l.clock.Store(time.Date(2024, 2, 20, 12, 0, 0, 0, time.UTC).UnixNano())
 	l.locker.Now = l.now
 	var err error
@@ -63,12 +68,16 @@ func (l *lane) now() time.Time { return time.Unix(0, l.clock.Add(int64(time.Mill
 // run out.
 func (l *lane) start() (err error) {
 	l.clock.Add(int64(time.Hour))
-	l.runner, err = etl.New(etl.Config{
+	cfg := etl.Config{
 		Source: l.bucket, Control: l.control, Locker: l.locker, Sink: l.sink, Layout: l.layout,
 		Tables: []etl.Table{l.table}, Now: l.now,
 		Dispatcher: l.dispatcher, JobPoll: 5 * time.Millisecond, JobTimeout: 1000 * time.Hour, AwaitJobs: true,
 		Retry: etl.RetryPolicy{Attempts: 3, Base: time.Microsecond, Max: time.Microsecond},
-	})
+	}
+	if l.quarantine != nil {
+		cfg.Quarantine = l.quarantine
+	}
+	l.runner, err = etl.New(cfg)
 	return err
 }
 

@@ -31,6 +31,8 @@ type game struct {
 	lanes  []*lane
 	// modeled says that the model of the table knows what the rows must be.
 	modeled bool
+	// rewrite, if not nil, puts what lands into another format.
+	rewrite func(etltest.Landing) []byte
 }
 
 // newGame prepares a history: filters of Go code are left out, since no other
@@ -42,8 +44,16 @@ func newGame(t *testing.T, seed int64, engines ...engine) *game {
 
 // newGameOf is newGame for a table that change has changed.
 func newGameOf(t *testing.T, seed int64, change func(*etl.Table), engines ...engine) *game {
-	g := &game{h: etltest.NewHistory(seed, *steps, format.DMS{}), bucket: source.NewMemory(), landed: map[string]etl.File{}, modeled: true}
+	return newModeGame(t, "", seed, change, engines...)
+}
+
+// newModeGame is newGameOf for a table of a mode.
+func newModeGame(t *testing.T, mode etl.Mode, seed int64, change func(*etl.Table), engines ...engine) *game {
+	g := &game{h: etltest.NewModeHistory(mode, seed, *steps, format.DMS{}), bucket: source.NewMemory(), landed: map[string]etl.File{}, modeled: true}
 	g.h.Keep = nil
+	if seed%4 == 1 && mode != etl.ModeAppend {
+		g.h.Table.FullLoads = etl.FullDifference
+	}
 	g.models = g.h.Models(format.DMS{})
 	csv := format.CSV{FullColumns: g.h.FullColumns, ChangeColumns: g.h.ChangeColumns, Null: "NULL"}
 	if g.h.NoSupply != "" {
@@ -59,9 +69,6 @@ func newGameOf(t *testing.T, seed int64, change func(*etl.Table), engines ...eng
 		table.Partition = []etl.PartitionField{{Column: "id", Transform: "bucket", N: 3}}
 	case 2:
 		table.Partition = []etl.PartitionField{{Column: "name", Transform: "identity"}}
-	}
-	if seed%4 == 1 {
-		table.FullLoads = etl.FullDifference
 	}
 	change(&table)
 	bucket := located{g.bucket, t.TempDir()}
@@ -90,6 +97,9 @@ func (g *game) play(ctx context.Context, before func(step int) error) error {
 func (g *game) step(ctx context.Context, s etltest.Step) error {
 	g.models.Step(s)
 	for _, l := range s.Land {
+		if g.rewrite != nil {
+			l.Content = g.rewrite(l)
+		}
 		f := g.bucket.Put(l.Location, l.Content, l.At)
 		g.landed[etltest.FileKey(f)], g.landed[f.Location] = f, f
 	}

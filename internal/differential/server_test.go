@@ -193,4 +193,12 @@ func (d *served) Status(ctx context.Context, ref etl.JobRef) (etl.JobStatus, err
 	return etl.JobStatus{Phase: etl.JobSucceeded, Result: r}, nil
 }
 
+func (d *served) HandedOver(ctx context.Context, jobID string) (etl.HandedOver, error) {
+	return dispatch.ReadHandedOver(ctx, d.store, jobID)
+}
+
+func (d *served) Forget(ctx context.Context, jobID string) error {
+	return dispatch.Forget(ctx, d.store, jobID)
+}
+
 func (d *served) Cancel(context.Context, etl.JobRef) error { return nil }

@@ -5,7 +5,6 @@ package differential
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"testing"
 	"time"
@@ -28,21 +27,12 @@ func TestSpark(t *testing.T) {
 func TestAlternating(t *testing.T) {
 	ran := map[etl.JobFlag]int{}
 	for s := *first; s < *first+int64((*seeds+2)/3); s++ {
-		s := s
 		if *seed != 0 {
 			s = *seed
 		}
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			g := newGame(t, s, nil, onSpark)
-			r := rand.New(rand.NewPCG(uint64(s), 1))
-			err := g.play(t.Context(), func(int) error {
-				l := g.lanes[1]
-				st, err := l.control.State(t.Context(), l.table.Name)
-				if err != nil || st.Flag == etl.FlagPaused || st.Version == 0 {
-					return err
-				}
-				return l.runner.SetFlag(t.Context(), l.table.Name, []etl.JobFlag{etl.FlagLocal, etl.FlagDistributed}[r.IntN(2)])
-			})
+			err := g.play(t.Context(), g.lanes[1].alternating(t.Context(), s))
 			require.NoError(t, err, "go test -tags spark ./internal/differential -run TestAlternating -seed %d", s)
 			for e, err := range g.lanes[1].control.History(t.Context(), g.lanes[1].table.Name) {
 				require.NoError(t, err)

@@ -82,7 +82,7 @@ func (k *killer) Submit(ctx context.Context, job etl.Job) (etl.JobRef, error) {
 }
 
 func ignoreGone(err error) error {
-	if err == syscall.ESRCH {
+	if errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
 	return err

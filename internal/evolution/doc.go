@@ -1,2 +1,3 @@
-// Package evolution tests schema changes in the middle of histories.
+// Package evolution is for tests only: stories of files whose schema changes, with the
+// model of what their table holds, and the tests that play them in process.
 package evolution

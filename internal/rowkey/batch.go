@@ -157,7 +157,7 @@ func fillWords(col arrow.Array, words []uint64) bool {
 		}
 	case *array.Int32:
 		for i, v := range a.Int32Values() {
-			words[i] = uint64(uint32(v) ^ 1<<31)
+			words[i] = uint64(int64(v)) ^ 1<<63
 		}
 	case *array.Date32:
 		for i, v := range a.Date32Values() {

@@ -66,9 +66,9 @@ func width(t arrow.DataType) (int, bool) {
 	switch t.ID() {
 	case arrow.BOOL:
 		return 1, true
-	case arrow.INT32, arrow.DATE32:
+	case arrow.DATE32:
 		return 4, true
-	case arrow.INT64, arrow.TIMESTAMP, arrow.FLOAT32, arrow.FLOAT64:
+	case arrow.INT32, arrow.INT64, arrow.TIMESTAMP, arrow.FLOAT32, arrow.FLOAT64:
 		return 8, true
 	case arrow.DECIMAL128:
 		return 16, true

@@ -41,13 +41,20 @@ func (t *Table) Columns(c *Codec) []arrow.Array {
 // loneWords is the fast way for a lone column of 4 or 8 bytes.
 func (t *Table) loneWords(dt arrow.DataType) arrow.Array {
 	var data []byte
-	if t.width == 4 {
+	switch dt.ID() {
+	case arrow.INT32:
 		ints := make([]int32, t.n)
 		for i, w := range t.words {
-			ints[i] = int32(uint32(w) ^ 1<<31)
+			ints[i] = int32(w ^ 1<<63)
 		}
 		data = arrow.GetBytes(ints)
-	} else {
+	case arrow.DATE32:
+		days := make([]int32, t.n)
+		for i, w := range t.words {
+			days[i] = int32(uint32(w) ^ 1<<31)
+		}
+		data = arrow.GetBytes(days)
+	default:
 		longs := make([]int64, t.n)
 		for i, w := range t.words {
 			longs[i] = int64(w ^ 1<<63)
@@ -72,7 +79,7 @@ func decode(to array.Builder, b []byte, width int) []byte {
 	case *array.BooleanBuilder:
 		to.Append(w != 0)
 	case *array.Int32Builder:
-		to.Append(int32(uint32(w) ^ 1<<31))
+		to.Append(int32(w ^ 1<<63))
 	case *array.Date32Builder:
 		to.Append(arrow.Date32(uint32(w) ^ 1<<31))
 	case *array.Int64Builder:

@@ -29,6 +29,7 @@ type kind uint8
 const (
 	kindLong kind = iota
 	kindInt
+	kindDate
 	kindBool
 	kindFloat
 	kindDouble
@@ -45,9 +46,9 @@ func pieceOf(col arrow.Array) (piece, error) {
 	case *array.Timestamp:
 		return piece{kind: kindLong, width: 8, longs: arrow.GetData[int64](arrow.GetBytes(a.TimestampValues()))}, nil
 	case *array.Int32:
-		return piece{kind: kindInt, width: 4, ints: a.Int32Values()}, nil
+		return piece{kind: kindInt, width: 8, ints: a.Int32Values()}, nil
 	case *array.Date32:
-		return piece{kind: kindInt, width: 4, ints: arrow.GetData[int32](arrow.GetBytes(a.Date32Values()))}, nil
+		return piece{kind: kindDate, width: 4, ints: arrow.GetData[int32](arrow.GetBytes(a.Date32Values()))}, nil
 	case *array.Boolean:
 		return piece{kind: kindBool, width: 1, bools: a}, nil
 	case *array.Float32:
@@ -78,6 +79,8 @@ func (p *piece) low(i int) uint64 {
 	case kindLong:
 		return uint64(p.longs[i]) ^ 1<<63
 	case kindInt:
+		return uint64(int64(p.ints[i])) ^ 1<<63
+	case kindDate:
 		return uint64(uint32(p.ints[i]) ^ 1<<31)
 	case kindBool:
 		if p.bools.Value(i) {

@@ -1,5 +1,7 @@
 // Package rowkey encodes tuples of column values as bytes that compare as the
-// tuples do, and finds tuples by them.
+// tuples do, and finds tuples by them. A value has the same bytes in all types that a
+// column may be widened to (int and long, float and double, decimals of one scale), so
+// that what is kept in encoded form outlives a wider key or order.
 package rowkey
 
 import (

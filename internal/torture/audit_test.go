@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	etl "github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/etltest"
@@ -34,6 +35,7 @@ func (w *world) audit(ctx context.Context, m *etltest.Models) error {
 	for i, load := range standing.Loads {
 		var rows []etltest.Change
 		planted := int64(0)
+		table.Landed = time.Time{}
 		for _, id := range load.FileIDs {
 			once := fmt.Sprint(load.Epoch, " ", id)
 			if seen[once] {
@@ -41,6 +43,9 @@ func (w *world) audit(ctx context.Context, m *etltest.Models) error {
 			}
 			seen[once] = true
 			rows = append(rows, m.Rows(files[id])...)
+			if at := files[id].ModTime; at.After(table.Landed) {
+				table.Landed = at
+			}
 			planted += w.planted[etltest.FileKey(files[id])]
 		}
 		want, err := table.Load(load.Kind, rows...)

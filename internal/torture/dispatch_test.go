@@ -21,21 +21,22 @@ var jobSeeds = flag.Int("jobseeds", 36, "number of random histories whose loads 
 
 // jobs is a cluster whose jobs fare as chance has it. It outlives the runners.
 type jobs struct {
-	engine *dispatch.InProcess
-	faulty *etltest.FaultyJobs
-	rush   time.Duration // what a runner has besides what it keeps back
-	handed atomic.Int64  // loads that did not get done in time
-	mu     sync.Mutex
-	chance *rand.Rand
+	engine    *dispatch.InProcess
+	faulty    *etltest.FaultyJobs
+	rush      time.Duration // what a runner has besides what it keeps back
+	documents *documents    // with bad rows of jobs
+	handed    atomic.Int64  // loads that did not get done in time
+	mu        sync.Mutex
+	chance    *rand.Rand
 }
 
 // alternate lets the loads of a world go to jobs, now and then.
 func (w *world) alternate(seed int64) error {
-	j := &jobs{chance: rand.New(rand.NewPCG(uint64(seed), 5)), rush: 5 * time.Millisecond}
+	j := &jobs{chance: rand.New(rand.NewPCG(uint64(seed), 5)), rush: 5 * time.Millisecond, documents: &documents{}}
 	if _, ok := w.sink.(*sink.Memory); !ok {
 		j.rush = 150 * time.Millisecond
 	}
-	j.engine = dispatch.NewInProcess(dispatch.InProcessConfig{Source: w.source, Sink: w.sink, Limit: 100})
+	j.engine = dispatch.NewInProcess(dispatch.InProcessConfig{Source: w.source, Sink: w.sink, Store: j.documents, Limit: 100})
 	j.faulty = &etltest.FaultyJobs{
 		Dispatcher: j.engine,
 		Fault: func(int) etltest.JobFault {
@@ -140,7 +141,7 @@ func (w *world) reflag(ctx context.Context) error {
 	flags := []etl.JobFlag{etl.FlagLocal, etl.FlagDistributed, etl.FlagDistributed, etl.FlagAuto}
 	operator, err := etl.New(etl.Config{
 		Source: w.source, Control: w.control, Locker: w.locker, Sink: w.sink,
-		Layout: format.DMS{}, Tables: []etl.Table{w.table}, Now: w.now,
+		Layout: format.DMS{}, Tables: []etl.Table{w.table}, Now: w.now, Quarantine: w.bad(),
 	})
 	if err != nil {
 		return err

@@ -217,7 +217,7 @@ func TestRandomErasures(t *testing.T) {
 
 func TestRandomErasuresOnLakes(t *testing.T) {
 	for name, properties := range forms {
-		for seed := range int64(*lakes) / 2 {
+		for seed := range int64((*lakes + 1) / 2) {
 			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
 				h := newHouse(t, nil, func(table *etl.Table) {
 					*table = erasureTable()

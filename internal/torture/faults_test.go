@@ -111,16 +111,23 @@ func TestScenario(t *testing.T) {
 // where something is written, as an outcome that nobody knows.
 func TestFaultMatrix(t *testing.T) {
 	t.Parallel()
-	matrix(t, mode{})
+	matrix(t, mode{}, 0)
 }
 
 // TestFaultMatrixStaged is the same where full loads are staged file by file.
 func TestFaultMatrixStaged(t *testing.T) {
 	t.Parallel()
-	matrix(t, mode{staged: true})
+	matrix(t, mode{staged: true}, 1)
 }
 
-func matrix(t *testing.T, m mode) {
+// TestFaultMatrixHistory is the same where all versions of a key are kept, and full
+// loads add what differs.
+func TestFaultMatrixHistory(t *testing.T) {
+	t.Parallel()
+	matrix(t, mode{rows: etl.ModeHistory, difference: true}, 2)
+}
+
+func matrix(t *testing.T, m mode, turn int) {
 	begun, runs := time.Now(), 0
 	w, err := run(t, m, nil)
 	require.NoError(t, err)
@@ -128,7 +135,7 @@ func matrix(t *testing.T, m mode) {
 	require.Greater(t, len(trace), 100)
 	for i, point := range trace {
 		n := i + 1
-		if testing.Short() && n%4 > 0 {
+		if !visited(n, turn) {
 			continue
 		}
 		kinds := map[string]map[int]error{

@@ -63,10 +63,18 @@ var allModes = []mode{
 	{name: "soft delete copy-on-write", rows: etl.ModeSoftDelete, props: map[string]string{"tidemark.write-mode": "copy-on-write"}},
 	{name: "soft delete on v3", rows: etl.ModeSoftDelete, props: map[string]string{"format-version": "3"}},
 	{name: "soft delete tiny", rows: etl.ModeSoftDelete, tiny: true},
+	{name: "history", rows: etl.ModeHistory},
+	{name: "history copy-on-write", rows: etl.ModeHistory, props: map[string]string{"tidemark.write-mode": "copy-on-write"}},
+	{name: "history on v3", rows: etl.ModeHistory, props: map[string]string{"format-version": "3"}},
+	{name: "history copy-on-write on v3", rows: etl.ModeHistory, props: map[string]string{"format-version": "3", "tidemark.write-mode": "copy-on-write"}},
+	{name: "history difference", rows: etl.ModeHistory, difference: true},
+	{name: "history difference on v3", rows: etl.ModeHistory, difference: true, props: map[string]string{"format-version": "3"}},
+	{name: "history staged", rows: etl.ModeHistory, staged: true},
+	{name: "history tiny", rows: etl.ModeHistory, tiny: true},
 }
 
 var (
-	modeNames = flag.String("modes", "", "`list` of modes for the tables over Iceberg; empty is all: merge-on-read, copy-on-write, auto, v3, copy-on-write on v3, auto on v3, tiny, transactions, and difference, staged, append and soft delete with some of them")
+	modeNames = flag.String("modes", "", "`list` of modes for the tables over Iceberg; empty is all: merge-on-read, copy-on-write, auto, v3, copy-on-write on v3, auto on v3, tiny, transactions, and difference, staged, append, soft delete and history with some of them")
 	property  = map[string]string{}
 )
 
@@ -116,6 +124,9 @@ func (m mode) landing(l etltest.Landing) etltest.Step {
 }
 
 func (m mode) declare(t *etl.Table) {
+	if t.Mode = m.rows; m.rows == etl.ModeHistory {
+		t.FullLoads = etl.FullReplace
+	}
 	if m.difference {
 		t.FullLoads = etl.FullDifference
 	}

@@ -12,8 +12,10 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 120, "number of random histories in memory")
-	lakes = flag.Int("lakeseeds", 2, "number of random histories over Iceberg and SQLite in each mode")
+	seeds = flag.Int("seeds", 40, "number of random histories in memory")
+	lakes = flag.Int("lakeseeds", 1, "number of random histories over Iceberg and SQLite in each mode")
+	steps = flag.Int("lakesteps", 12, "length of random histories over Iceberg and SQLite")
+	every = flag.Int("every", 11, "fail at every `nth` point of the fault matrices; if not 1, maintain every other mode only")
 	most  = flag.Int("most", 5, "stop after so many failed histories")
 	seed  = flag.Int64("seed", 0, "replay the history of this seed and tell it")
 	tiny  = flag.Bool("tiny", false, "run everything with a memory budget of one byte")
@@ -96,7 +98,7 @@ func playAll(t *testing.T, after int64, n int, open func(*testing.T) stores) {
 		played++
 		if err := play(s, stores); err != nil {
 			failed++
-			t.Errorf("go test ./internal/torture -run %s -args -seed %d\n%v", t.Name(), s, err)
+			t.Errorf("go test ./internal/torture -run %s -args -seed %d -lakesteps %d\n%v", t.Name(), s, *steps, err)
 		}
 		stores.close()
 	}
@@ -111,10 +113,14 @@ func chosen(n int) (first, last int64) {
 	return 1, int64(n)
 }
 
+// visited reports whether point n is one of the points at which a fault matrix fails,
+// which are other ones in each turn.
+func visited(n, turn int) bool { return (n+turn)%*every == 0 }
+
 // play runs the history of a seed next to the models.
 func play(seed int64, s stores) error {
 	ctx := context.Background()
-	h := s.mode.history(seed, 20)
+	h := s.mode.history(seed, s.steps)
 	if s.mode.staged && mixed(h) {
 		refused.Add(1)
 		return nil

@@ -9,7 +9,6 @@ import (
 	etl "github.com/tidemark-data/etl"
 	"github.com/tidemark-data/etl/control"
 	"github.com/tidemark-data/etl/etltest"
-	"github.com/tidemark-data/etl/format"
 )
 
 // TestRebuild loses the control store at the end of histories that have come to
@@ -36,7 +35,10 @@ func TestRebuild(t *testing.T) {
 
 func lose(seed int64, s stores) (bool, error) {
 	ctx := context.Background()
-	h := etltest.NewHistory(seed, 12, format.DMS{})
+	if seed%3 == 2 {
+		s.mode.rows, s.mode.difference = etl.ModeHistory, seed%2 == 0
+	}
+	h := s.mode.history(seed, 12)
 	w, err := newWorld(h, s)
 	if err != nil {
 		return false, err

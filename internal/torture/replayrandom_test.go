@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,6 +23,9 @@ type mending struct {
 	ordered bool
 	rows    []*meant
 	clock   int
+	// versions is the model of a table that keeps all versions of a key, in which a
+	// mended row is a late one; else nil.
+	versions *etltest.Model
 }
 
 // meant is a row as it was meant, and where it stands.
@@ -33,6 +37,8 @@ type meant struct {
 	bad    bool
 	loaded bool // it counts: good, or mended
 	waits  bool // its mended version was not ingested yet
+	told   bool // the model of versions has it
+	landed time.Time
 	text   string
 }
 
@@ -79,6 +85,10 @@ func newMending(t *testing.T, seed int64) *mending {
 	if m.ordered {
 		table.OrderBy = []string{"seq"}
 	}
+	if seed%3 == 2 {
+		table.Mode, table.FullLoads = etl.ModeHistory, etl.FullReplace
+		m.versions = etltest.NewModel(table)
+	}
 	table.Format = format.CSV{}.ForTable(table)
 	m.lake = etltest.NewConfig(t, etl.Config{Tables: []etl.Table{table}, MemoryBudget: []int64{0, 1}[m.IntN(2)]})
 	return m
@@ -103,7 +113,7 @@ func (m *mending) land(file int) {
 			r.text = r.op + "," + r.text
 		}
 		line := r.text
-		if r.bad = m.IntN(3) == 0; r.bad {
+		if r.bad = m.IntN(3) == 0 && (file > 0 || m.versions == nil); r.bad {
 			line = strings.Replace(r.text+",", fmt.Sprint(",", r.values[1], ","), ",x,", 1) // the order is bad
 			line = strings.TrimSuffix(line, ",")
 			if !m.ordered && file > 0 { // where nobody looks at it in the first pass
@@ -118,7 +128,12 @@ func (m *mending) land(file int) {
 	if file > 0 {
 		name = fmt.Sprintf("20240220-1000%02d000", file)
 	}
-	m.lake.Land(at(name), text.String())
+	landed := m.lake.Land(at(name), text.String()).ModTime
+	for _, r := range m.rows {
+		if r.file == file {
+			r.landed = landed
+		}
+	}
 }
 
 func (m *mending) ingest() {
@@ -126,9 +141,35 @@ func (m *mending) ingest() {
 		m.lake.Restart()
 	}
 	m.lake.Ingest()
+	var full, changes []etltest.Change
 	for _, r := range m.rows {
 		r.waits = false
+		if !r.loaded || r.told {
+			continue
+		}
+		r.told = true
+		c := r.change()
+		c.Landed = r.landed
+		if r.file == 0 {
+			full = append(full, c)
+		} else {
+			changes = append(changes, c)
+		}
 	}
+	m.tell(full, changes)
+}
+
+// tell lets the model of versions take what was ingested.
+func (m *mending) tell(full, changes []etltest.Change) {
+	if m.versions == nil {
+		return
+	}
+	if len(full) > 0 {
+		_, err := m.versions.Full(full...)
+		require.NoError(m.t, err)
+	}
+	_, err := m.versions.Apply(changes...)
+	require.NoError(m.t, err)
 }
 
 // replay hands in a bad row that was mended.
@@ -212,5 +253,9 @@ func (m *mending) check(what string) {
 	for _, r := range m.rows {
 		fmt.Fprintf(&story, "%+v\n", *r)
 	}
-	require.Empty(m.t, model.Rows().Diff(got), "%s\n%s", what, story.String())
+	want := model.Rows()
+	if m.versions != nil {
+		want = m.versions.Rows()
+	}
+	require.Empty(m.t, want.Diff(got), "%s\n%s", what, story.String())
 }

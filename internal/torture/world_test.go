@@ -41,13 +41,14 @@ type stores struct {
 		etltest.Scanner
 	}
 	mode  mode
+	steps int // of a random history
 	close func()
 
 	quarantine *quarantine.Memory
 }
 
 func memoryStores(*testing.T) stores {
-	return stores{control: control.NewMemory(), locker: lock.NewMemory(), sink: sink.NewMemory(), close: func() {}}
+	return stores{control: control.NewMemory(), locker: lock.NewMemory(), sink: sink.NewMemory(), steps: 20, close: func() {}}
 }
 
 func lastingStores(t *testing.T, m mode) stores {
@@ -57,7 +58,7 @@ func lastingStores(t *testing.T, m mode) stores {
 	require.NoError(t, err)
 	lake, err := icebergsink.Open(context.Background(), icebergsink.Config{Warehouse: filepath.Join(dir, "lake")})
 	require.NoError(t, err)
-	return stores{control: store, locker: sqlitelock.New(store.DB()), sink: lake, mode: m, close: func() {
+	return stores{control: store, locker: sqlitelock.New(store.DB()), sink: lake, mode: m, steps: *steps, close: func() {
 		require.NoError(t, lake.Close())
 		require.NoError(t, store.Close())
 		require.NoError(t, os.RemoveAll(dir))
@@ -269,6 +270,15 @@ func pausing(err error) error {
 	return err
 }
 
+// pause tells what paused the table.
+func (w *world) pause(ctx context.Context) string {
+	st, err := w.control.State(ctx, w.table.Name)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("(paused: %v)", st.Paused)
+}
+
 // check compares the table and the ledger with the models.
 func (w *world) check(ctx context.Context, m *etltest.Models) error {
 	got, err := etltest.ReadRows(ctx, w.sink, w.table.Name)
@@ -276,7 +286,10 @@ func (w *world) check(ctx context.Context, m *etltest.Models) error {
 		return err // else there may be no table yet
 	}
 	if diff := m.Table.Rows().Diff(got); diff != "" {
-		return errors.New(diff)
+		return errors.New(diff + w.pause(ctx))
+	}
+	if err := w.sound(got); err != nil {
+		return err
 	}
 	var want, have []string
 	for _, f := range m.Ledger.Files() {
@@ -291,7 +304,7 @@ func (w *world) check(ctx context.Context, m *etltest.Models) error {
 	slices.Sort(want)
 	slices.Sort(have)
 	if !slices.Equal(want, have) {
-		return fmt.Errorf("ledger differs:\nwant %s\ngot  %s", strings.Join(want, "\n     "), strings.Join(have, "\n     "))
+		return fmt.Errorf("ledger differs:\nwant %s\ngot  %s\n%s", strings.Join(want, "\n     "), strings.Join(have, "\n     "), w.pause(ctx))
 	}
 	st, err := w.control.State(ctx, w.table.Name)
 	if err != nil {

@@ -2,6 +2,7 @@ package icebergsink_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/apache/iceberg-go"
@@ -16,6 +17,9 @@ func TestPartitionsOfKeys(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"int", "long", "small", "large", "date", "ts", "tstz", "text", "bin", "uuid"} {
 		for _, p := range []etl.PartitionField{{Column: key, Transform: "identity"}, {Column: key, Transform: "bucket", N: 5}} {
+			if testing.Short() && (p.N > 0) != strings.HasPrefix(key, "t") {
+				continue // kinds of values, which do not race
+			}
 			t.Run(key+"_"+p.Transform, func(t *testing.T) {
 				t.Parallel()
 				table := everything(key)

@@ -9,8 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSettle runs the test of the fold, which needs no Spark.
+// TestSettle runs the tests of the folds, which need no Spark.
 func TestSettle(t *testing.T) {
-	out, err := exec.Command("../../../interop/.cache/venv/bin/python", "-B", "settle_test.py").CombinedOutput()
-	require.NoError(t, err, string(out))
+	for _, script := range []string{"settle_test.py", "softdelete_test.py", "shapes_test.py", "badrows_test.py"} {
+		out, err := exec.Command("../../../interop/.cache/venv/bin/python", "-B", script).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
 }

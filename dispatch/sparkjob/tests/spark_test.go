@@ -171,7 +171,7 @@ func (l *lake) manifest(load etl.Load) dispatch.Manifest {
 		require.NoError(l.t, err)
 		job.URIs = append(job.URIs, uri)
 	}
-	m, err := dispatch.NewManifest(job)
+	m, err := dispatch.NewManifest(l.t.Context(), job)
 	require.NoError(l.t, err)
 	return m
 }

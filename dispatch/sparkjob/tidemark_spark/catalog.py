@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+from . import evolution
 from .columns import quoted
-from .errors import Terminal
-from .manifest import Column, Declaration, Manifest, Target
+from .errors import Retryable, Terminal
+from .manifest import HISTORY, Column, Declaration, Manifest, Target
 from .types import decimal_size
 
 _TYPES = {"bool": "boolean", "int": "int", "long": "long", "float": "float", "double": "double", "date": "date",
@@ -40,6 +42,10 @@ class Table:
     name: str
     java: object
     metadata: dict
+    # Of tables whose schema changes: the catalog that has the next one, and what rows are
+    # read from there.
+    scratch: Any = None
+    rows: tuple[str, ...] | None = None
 
     def refresh(self) -> None:
         """Looks at the table anew."""
@@ -48,7 +54,14 @@ class Table:
 
     def identifier(self, more: str | None = None) -> str:
         """The table, or its branch or metadata table, in SQL."""
+        if self.rows and not more:
+            return quoted(*self.rows)
         return quoted(self.catalog, *self.name.split("."), *([more] if more else []))
+
+    def close(self) -> None:
+        """Removes what stood beside the table for this attempt."""
+        if self.scratch is not None:
+            self.scratch.remove()
 
 
 def configure(spark: SparkSession, sink: Declaration) -> SparkSession:
@@ -118,12 +131,13 @@ def find(spark: SparkSession, manifest: Manifest) -> Table | None:
 
 
 def open_table(spark: SparkSession, manifest: Manifest) -> Table:
-    """The table of a manifest, created if there is none, and checked."""
+    """The table of a manifest, created if there is none."""
     found = find(spark, manifest)
     if found is None:
+        if manifest.evolution is not None and not manifest.evolution.new:
+            raise Retryable(f"table {manifest.table.name}: it is gone since the load was planned")
         _create(spark, manifest)
         found = find(spark, manifest)
-    check(manifest, found.metadata)
     return found
 
 
@@ -185,7 +199,7 @@ def schema_of(manifest: Manifest) -> dict:
         ids[c.name] = i
         if c.name in target.key and c.type in ("float", "double"):
             raise Terminal(f"table {name}: key column {c.name}: {c.type} cannot identify rows")
-    return {"type": "struct", "schema-id": 0, "identifier-field-ids": [ids[k] for k in target.key], "fields": fields}
+    return {"type": "struct", "schema-id": 0, "identifier-field-ids": [] if manifest.table.mode == HISTORY else [ids[k] for k in target.key], "fields": fields}
 
 
 def required(target: Target, column: Column) -> bool:
@@ -225,7 +239,7 @@ def order_of(manifest: Manifest) -> dict:
 def properties_of(manifest: Manifest) -> dict:
     """The properties of a new table."""
     target, props = manifest.target, dict(_PROPERTIES)
-    if len(target.key) == 1:
+    if len(target.key) == 1 and manifest.table.mode != HISTORY:
         props["write.parquet.dict-encoding-enabled.column." + target.key[0]] = "false"
     props |= manifest.table.properties
     if props["format-version"] != "3":
@@ -236,13 +250,18 @@ def properties_of(manifest: Manifest) -> dict:
     return props
 
 
-def check(manifest: Manifest, metadata: dict) -> None:
-    """Raises Terminal unless the table is what the manifest says."""
+def check(manifest: Manifest, metadata: dict, schema: dict | None = None) -> None:
+    """Raises Terminal unless the table, or schema in place of its own, is what the
+    manifest says."""
     name, target = manifest.table.name, manifest.target
     if metadata["format-version"] not in (2, 3):
         raise Terminal(f"table {name} is of format version {metadata['format-version']}; only versions 2 and 3 are supported")
-    schema = next(s for s in metadata["schemas"] if s["schema-id"] == metadata["current-schema-id"])
+    schema = schema or evolution.schema_of(metadata)
     fields = {f["name"]: f for f in schema["fields"]}
+    if not target.key and schema.get("identifier-field-ids"):
+        raise Terminal(f"table {name} has a key (identifier fields), so rows cannot be appended to it without one")
+    if manifest.table.mode == HISTORY and schema.get("identifier-field-ids"):
+        raise Terminal(f"table {name} has a key (identifier fields), so it cannot keep several versions of one")
     for c in target.columns:
         f = fields.pop(c.name, None)
         if f is None:

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from . import errors, keychain, reading
+from . import errors, keychain, reading, softdelete
+from .cells import pack
 from .columns import ddl, decode, encode, types_of
-from .manifest import Declaration, Manifest
-from .settle import BAD, CHANGES, DELETE, MOVE, UPSERT
+from .manifest import HISTORY, Declaration, Manifest
+from .settle import ASIDE, BAD, CHANGES, DELETE, MOVE, UPSERT
 
 
 def partial(manifest: Manifest) -> bool:
@@ -25,6 +26,11 @@ def partial(manifest: Manifest) -> bool:
 def moving(manifest: Manifest) -> bool:
     """Whether rows may give up an old key."""
     return bool(manifest.table.old_key) and not manifest.load.full
+
+
+def completed(manifest: Manifest) -> bool:
+    """Whether rows of the table supply values to those that are written."""
+    return partial(manifest) or softdelete.marks(manifest) or manifest.table.mode == HISTORY
 
 
 def crossing(manifest: Manifest) -> bool:
@@ -63,10 +69,11 @@ def keys(manifest: Manifest, changes: DataFrame) -> DataFrame:
 @dataclasses.dataclass
 class Told:
     """What is known of the changes: how many rows were read, in how many files
-    reading ended with an error, and the least and the greatest key."""
+    reading ended with an error, how many rows are set aside, and the least and the greatest key."""
 
     read: int = 0
     bad: int = 0
+    aside: int = 0
     keys: list[bytes] = dataclasses.field(default_factory=list)
 
 
@@ -78,6 +85,7 @@ def tell(changes: DataFrame) -> Told:
         keys += [bytes(k) for k in found if k is not None]
         told.read += rows if kind in (UPSERT, DELETE) else 0
         told.bad += rows if kind == BAD else 0
+        told.aside += rows if kind == ASIDE else 0
     told.keys = [min(keys), max(keys)] if keys else []
     return told
 
@@ -95,12 +103,36 @@ def bad(err: errors.JobError) -> bytes:
 
 def _file(manifest: Manifest, i: int) -> Iterator[pa.RecordBatch]:
     try:
-        for batch in reading.read(manifest, i):
-            yield from _changes(manifest, batch)
+        for batch, bad_rows in reading.read_or_errors(manifest, i):
+            yield from _set_aside(i, bad_rows)
+            yield from _sifted(manifest, i, batch) if manifest.tolerant else _changes(manifest, batch)
     except errors.Terminal as err:
         yield _batch(1, kind=pa.array([BAD], pa.int8()), f=pa.array([i], pa.int32()), cells=pa.array([bad(err)], pa.binary()))
     except errors.JobError as err:
         raise errors.carry(err) from None
+
+
+def _set_aside(i: int, wrong: list[errors.RowError]) -> Iterator[pa.RecordBatch]:
+    """Rows of kind ASIDE, whose cells say what is wrong."""
+    if wrong:
+        cells = [pack([0, e.column, e.rule]) for e in wrong]
+        yield _batch(len(wrong), kind=pa.array([ASIDE] * len(wrong), pa.int8()), f=pa.array([i] * len(wrong), pa.int32()),
+                     n=pa.array([e.row for e in wrong], pa.int64()), cells=pa.array(cells, pa.binary()))
+
+
+def _sifted(manifest: Manifest, i: int, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The changes of a batch but those that a transform of keys cannot handle."""
+    todo = [batch]
+    while todo:
+        part = todo.pop()
+        try:
+            yield from list(_changes(manifest, part))
+        except errors.RowError as e:
+            if part.num_rows < 2:
+                yield from _set_aside(i, [e])
+                continue
+            half = part.num_rows // 2
+            todo += [part.slice(half), part.slice(0, half)]
 
 
 def _changes(manifest: Manifest, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -112,6 +144,8 @@ def _changes(manifest: Manifest, batch: pa.RecordBatch) -> Iterator[pa.RecordBat
     orders = pa.nulls(n, pa.binary())
     if table.order_by:
         orders = encode([batch.column(f"o{i}") for i in range(len(table.order_by))], types_of(table.columns, table.order_by))
+    if table.order_by and n and manifest.kind_of(batch.column("f")[0].as_py()) != manifest.load.kind:
+        orders = pa.nulls(n, pa.binary())  # any change beats a row of the full load
     place = {"f": batch.column("f"), "n": batch.column("n"), "eo": orders}
     if not moving(manifest) or "b0" not in batch.schema.names:
         yield _batch(n, ek=ek, kind=kind, cells=batch.column("cells"), **place)

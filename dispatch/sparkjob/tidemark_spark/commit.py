@@ -17,7 +17,7 @@ from .catalog import PAGE_VERSION, Table, java_map, java_name
 from .columns import quoted
 from .errors import Terminal
 from .manifest import Manifest
-from .settle import UPSERT
+from .settle import STAYING
 
 BRANCHES = "tidemark_job_"
 _ICEBERG = "org.apache.iceberg.exceptions."
@@ -52,52 +52,64 @@ class Staging:
         # A job that was submitted twice must not find its twin's files on its branch.
         self.branch = f"{BRANCHES}{manifest.job_id}_{uuid.uuid4().hex[:12]}"
         self.paths: list[str] = []  # of files that nothing but this attempt names
+        self.kept: set[str] = set()  # manifests of the branch that go to main
 
     def write(self, winners: DataFrame, removes: bool) -> Staged:
         """Writes the rows that stay; removes says whether rows of the table go."""
-        columns = [c.name for c in self.manifest.target.columns]
-        values = [F.col(f"v{i}").alias(name) for i, name in enumerate(columns)]
-        stay = (F.col("kind") == UPSERT) & F.col("kept")
         self._open()
-        target = self.table.identifier("branch_" + self.branch)
         try:
-            if not removes:
-                winners.filter(stay).select(*values).writeTo(target).append()
-            else:
-                goes = (F.col("kind") != 0) & F.col("there")  # 0: a row that nothing won against
-                rows = winners.filter(stay | goes).select(*values, stay.alias(_KEEP.strip("`")))
-                rows.createOrReplaceTempView("tidemark_winners")
-                self.table.spark.sql(merge_sql(target, self.manifest.target.key, columns))
+            self._put(winners, removes, self.target())
         except Exception as e:
             if "CommitFailedException" in java_name(e):
                 raise Conflict("the table changed while rows were written") from None
             raise
         return self._gather()
 
+    def _put(self, winners: DataFrame, removes: bool, target: str) -> None:
+        columns = [c.name for c in self.manifest.target.columns]
+        values = [F.col(f"v{i}").alias(name) for i, name in enumerate(columns)]
+        stay = F.col("kind").isin(*STAYING) & F.col("kept")
+        if not removes:
+            winners.filter(stay).select(*values).writeTo(target).append()
+            return
+        goes = (F.col("kind") != 0) & F.col("there")  # 0: a row that nothing won against
+        rows = winners.filter(stay | goes).select(*values, stay.alias(_KEEP.strip("`")))
+        rows.createOrReplaceTempView("tidemark_winners")
+        self.table.spark.sql(merge_sql(target, self.manifest.target.key, columns))
+
+    def target(self) -> str:
+        """What rows are written to, in SQL."""
+        return self.table.identifier("branch_" + self.branch)
+
     def commit(self, staged: Staged, summary: dict, props: dict) -> None:
         """Makes the files the next snapshot of main. Raises Conflict or Unknown."""
-        java, iceberg = self.table.java, self.table.spark._jvm.org.apache.iceberg
+        java = self.table.java
         update = self._update(staged)
         for name, value in summary.items():
             update.set(name, value)
         ops = java.operations()
         try:
-            snapshot = update.apply()
+            snapshot = self._snapshot(update)
             base = ops.current()
-            self.paths += _manifests(snapshot, java.io(), {snapshot.snapshotId()})
+            self.paths += manifests_of(snapshot, java.io(), {snapshot.snapshotId()})
             if snapshot.parentId() != self.head or str(snapshot.sequenceNumber()) != summary["tidemark.sequence"]:
                 raise Conflict("main has moved on")
-            made = (iceberg.TableMetadata.buildFrom(base).setBranchSnapshot(snapshot, "main")
+            made = (self._begin(base).setBranchSnapshot(snapshot, "main")
                     .setProperties(java_map(self.table.spark, props)).removeRef(self.branch))
             if staged.snapshots:
                 made = made.removeSnapshots(_list(self.table, staged.snapshots))
             ops.commit(base, made.build())
         except Py4JJavaError as e:
-            raise _commit_error(e) from None
+            raise commit_error(e) from None
         except Py4JError:
             raise Unknown("the answer of the catalog was lost") from None
-        self.paths = [p for s in staged.snapshots for p in _manifests(s, java.io(), {x.snapshotId() for x in staged.snapshots})]
+        ids = {s.snapshotId() for s in staged.snapshots}
+        self.paths = [p for s in staged.snapshots for p in manifests_of(s, java.io(), ids) if p not in self.kept]
         self._remove_files()
+
+    def _snapshot(self, update):
+        """The snapshot that an update makes of main."""
+        return update.apply()
 
     def discard(self, written: bool) -> None:
         """Removes the branch, and the files where it is known that nothing else
@@ -108,7 +120,7 @@ class Staging:
             for s in snapshots if written else []:
                 self.paths += [f.location() for f in s.addedDataFiles(self.table.java.io())]
                 self.paths += [f.location() for f in s.addedDeleteFiles(self.table.java.io())]
-                self.paths += _manifests(s, self.table.java.io(), {x.snapshotId() for x in snapshots})
+                self.paths += manifests_of(s, self.table.java.io(), {x.snapshotId() for x in snapshots})
             self._set_refs(None, [self.branch], snapshots)
             if written:
                 self._remove_files()
@@ -128,7 +140,7 @@ class Staging:
             else:
                 self._set_refs(self.head, refs, [], self._writable())
         except Py4JJavaError as e:
-            err = _commit_error(e)
+            err = commit_error(e)
             raise Conflict("the branch could not be made") if isinstance(err, Unknown) else err from None
 
     def _writable(self) -> dict[str, str]:
@@ -151,19 +163,26 @@ class Staging:
             made = made.setProperties(java_map(self.table.spark, props))
         ops.commit(base, made.build())
 
-    def _snapshots(self) -> list:
-        """The snapshots of the branch, from the newest on."""
-        java, found = self.table.java, []
-        at = java.snapshot(self.branch)
+    def _begin(self, base):
+        """A builder of the metadata that follows."""
+        return self.table.spark._jvm.org.apache.iceberg.TableMetadata.buildFrom(base)
+
+    def _snapshots(self, java=None, branch: str = "") -> list:
+        """The snapshots of a branch, of this attempt's unless told, from the newest on."""
+        java, found = java or self.table.java, []
+        at = java.snapshot(branch or self.branch)
         while at is not None and at.snapshotId() != self.head:
             found.append(at)
             at = None if at.parentId() is None else java.snapshot(at.parentId())
         return found
 
     def _gather(self) -> Staged:
-        java = self.table.java
-        java.refresh()
-        staged, io = Staged(snapshots=self._snapshots()), java.io()
+        self.table.java.refresh()
+        return self._files(self.table.java, self.branch)
+
+    def _files(self, java, branch: str = "main") -> Staged:
+        """The files that a branch has on top of the head."""
+        staged, io = Staged(snapshots=self._snapshots(java, branch)), java.io()
         for s in staged.snapshots:
             for f in s.addedDataFiles(io):
                 staged.rows += f.recordCount()
@@ -177,8 +196,9 @@ class Staging:
         return staged
 
     def _update(self, staged: Staged):
-        iceberg, java = self.table.spark._jvm.org.apache.iceberg, self.table.java
-        java.refresh()
+        iceberg = self.table.spark._jvm.org.apache.iceberg
+        self.table.java.refresh()
+        java = self._planned()
         if self.manifest.load.swaps:
             update = java.newOverwrite().overwriteByRowFilter(iceberg.expressions.Expressions.alwaysTrue())
             for f in staged.data:
@@ -194,6 +214,10 @@ class Staging:
         for f in staged.deletes:
             update = update.addDeletes(f)
         return update
+
+    def _planned(self):
+        """The table as the commit finds it."""
+        return self.table.java
 
     def _fresh(self, f):
         """A data file without the row ids that the branch gave it."""
@@ -221,7 +245,7 @@ def merge_sql(target: str, key: tuple[str, ...], columns: list[str]) -> str:
             f"WHEN NOT MATCHED AND s.{_KEEP} THEN INSERT ({names}) VALUES ({values})")
 
 
-def _manifests(snapshot, io, ids: set) -> list[str]:
+def manifests_of(snapshot, io, ids: set) -> list[str]:
     """The manifests that the snapshots ids have written, and the list of one."""
     return [m.path() for m in snapshot.allManifests(io) if m.snapshotId() in ids] + [snapshot.manifestListLocation()]
 
@@ -233,7 +257,7 @@ def _list(table: Table, items: list):
     return made
 
 
-def _commit_error(e: Py4JJavaError) -> Exception:
+def commit_error(e: Py4JJavaError) -> Exception:
     name = java_name(e)
     if name.startswith((_ICEBERG + "CommitFailed", _ICEBERG + "ValidationException")):
         return Conflict("another writer was faster")

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from .catalog import Table
-from .changes import Told, partial
+from .changes import Told, completed
 from .columns import ddl, decode, encode, quoted, types_of
 from .history import History
 from .manifest import Manifest
@@ -23,7 +23,7 @@ _RANGED = ("int", "long", "string")
 
 def wanted(manifest: Manifest) -> list[str]:
     """The columns of committed rows that matter: the ordering columns, or all."""
-    if partial(manifest):
+    if completed(manifest):
         return [c.name for c in manifest.target.columns]
     return list(manifest.target.order_by)
 
@@ -43,6 +43,13 @@ def rows(table: Table, manifest: Manifest, past: History, keys: DataFrame, told:
     same = [held[f"h{i}"] == keys[f"k{i}"] for i in range(len(key))]
     found = _with_base(table, past, held.join(keys, same))
     return found.select("ek", "base", *(f"c{i}" for i in range(len(wanted(manifest)))))
+
+
+def all_rows(table: Table, manifest: Manifest, past: History) -> DataFrame:
+    """All rows of the table, as rows gives them but for ek."""
+    columns = [F.col(quoted(name)).alias(f"c{i}") for i, name in enumerate(wanted(manifest))]
+    held = table.spark.table(table.identifier()).select(*columns, F.col("_file").alias("file"))
+    return _with_base(table, past, held)
 
 
 def known(manifest: Manifest, found: DataFrame) -> DataFrame:

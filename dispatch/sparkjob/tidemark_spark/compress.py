@@ -49,6 +49,8 @@ class TextReader:
         if not self._piece:
             self._piece = self._inflater.piece()
         data, self._piece = self._piece[:n], self._piece[n:]
+        if not self._piece and self._inflater.error is not None:
+            raise self._inflater.error
         self._given += len(data)
         if 0 < self._max_bytes < self._given:
             raise BadInput(f"decompresses to more than {self._max_bytes} bytes")
@@ -109,6 +111,7 @@ class _Gzip:
         self._raw = raw
         self._in = b""
         self._ended = False
+        self.error: BadInput | JobError | None = None  # comes with the end of the last piece
         if not self._header():
             raise self._bad
 
@@ -158,12 +161,20 @@ class _Gzip:
         while not self._ended:
             data = self._inflated()
             if self._inflate.eof:
-                if struct.unpack("<II", self._take(8)) != (self._crc, self._size & 0xFFFFFFFF):
-                    raise self._bad
-                self._ended = not self._header()
+                try:
+                    self._end_member()
+                except (BadInput, JobError) as e:
+                    self.error = e
+                    if not data:
+                        raise
             if data:
                 return data
         return b""
+
+    def _end_member(self) -> None:
+        if struct.unpack("<II", self._take(8)) != (self._crc, self._size & 0xFFFFFFFF):
+            raise self._bad
+        self._ended = not self._header()
 
     def _inflated(self) -> bytes:
         parts, left = [], _PIECE
@@ -193,6 +204,7 @@ class _Zstd:
         self._stream = self._open()
         self._given = 0
         self._error: BadInput | None = None
+        self.error = None  # comes by itself
 
     def _open(self) -> Any:
         return pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), "zstd")

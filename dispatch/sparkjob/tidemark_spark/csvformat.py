@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
@@ -15,7 +15,7 @@ from .files import Input
 from .manifest import Declaration
 from .parquetvalues import plain
 from .quick import quick
-from .scanning import BATCH_BYTES, BATCH_ROWS, Batch, Request, convert_all, option
+from .scanning import BATCH_BYTES, BATCH_ROWS, Batch, Request, convert_all, convert_each, option
 from .textconv import converter
 
 _NO_QUOTE = b"\xff"
@@ -64,10 +64,16 @@ def _ignored(name: bytes) -> bool:
     return name in (b"", b"-")
 
 
-def scan(d: Declaration, source: Input, request: Request) -> Iterator[Batch]:
-    """Reads the records of a file. A mistake comes after the rows before it."""
+# Says whether a record, by its number and its fields, is one of the table. It raises
+# RowError where that cannot be told.
+Mine = Callable[[int, list[bytes]], bool]
+
+
+def scan(d: Declaration, source: Input, request: Request, mine: Mine | None = None) -> Iterator[Batch]:
+    """Reads the records of a file, or those that are the table's. A mistake comes after
+    the rows before it."""
     options = _Options.of(d, request.full)
-    work = _Scan(options, request)
+    work = _Scan(options, request, mine)
     try:
         splitter = Splitter(
             TextReader(source, options.max_bytes, options.max_ratio),
@@ -80,15 +86,36 @@ def scan(d: Declaration, source: Input, request: Request) -> Iterator[Batch]:
     yield from work.run(records)
 
 
+def raw(d: Declaration, source: Input, request: Request, wanted: set[int]) -> Iterator[tuple[int, bytes, bytes]]:
+    """The bytes of some records: their numbers, the header that goes with them, and
+    the records themselves without the end of the line."""
+    options = _Options.of(d, request.full)
+    work = _Scan(options, replace(request, first=(), columns=()), None)
+    try:
+        splitter = Splitter(
+            TextReader(source, options.max_bytes, options.max_ratio),
+            options.delimiter, options.quote, options.max_row, source.size,
+        )  # fmt: skip
+        records = iter(splitter)
+        work.begin(splitter, records)
+        for _ in records:
+            work.row += 1
+            if work.row in wanted:
+                yield work.row, work.head, splitter.line
+    except (BadInput, BadRecord) as e:
+        raise work.failed(e) from None
+
+
 class _Scan:
-    def __init__(self, options: _Options, request: Request) -> None:
-        self.options, self.request = options, request
+    def __init__(self, options: _Options, request: Request, mine: Mine | None) -> None:
+        self.options, self.request, self.mine = options, request, mine
         self.convert = [converter(w.column) for w in request.first]
         self.quick = [None if w.column.type == "string" else quick(w.column) for w in request.first]
         for c in request.columns:
             converter(c)  # so that a wrong declaration is known at once
         self.row = 0
         self.width = 0
+        self.head = b""  # what a file of a record by itself must begin with
 
     def begin(self, splitter: Splitter, records: Iterator[Record]) -> None:
         """Reads the header, if there is one, and finds the columns."""
@@ -119,7 +146,14 @@ class _Scan:
             raise BadInput("header: " + e.rule) from None
         if record is None:
             raise BadInput("file is empty: header expected")
+        self.head = self.head_of(record.fields)
         return tuple(record.fields)
+
+    def head_of(self, names: list[bytes]) -> bytes:
+        quote = self.options.quote
+        if quote != _NO_QUOTE:
+            names = [quote + n.replace(quote, quote + quote) + quote for n in names]
+        return self.options.delimiter.join(names) + b"\n"
 
     def place(self, names: tuple[bytes, ...], name: bytes, optional: bool) -> tuple[int, str]:
         at = names.index(name) if not _ignored(name) and name in names else -1
@@ -139,15 +173,15 @@ class _Scan:
                 record = next(records, None)
                 if record is not None:
                     self.row += 1
-                    self.add(pending, record)
+                    self.take(pending, record)
                     taken += record.size
             except (BadInput, BadRecord) as e:
                 record, error = None, self.failed(e)
             except JobError as e:
                 record, error = None, e
-            if record is None or len(pending.numbers) == BATCH_ROWS or taken >= BATCH_BYTES:
+            if record is None or pending.full() or taken >= BATCH_BYTES:
                 batch, earlier = self.batch(pending)
-                if batch.numbers:
+                if batch.numbers or batch.bad:
                     yield batch
                 if earlier or error:
                     raise earlier or error  # type: ignore[misc]
@@ -155,7 +189,17 @@ class _Scan:
                     return
                 pending, taken = _Pending(), 0
 
+    def take(self, to: _Pending, r: Record) -> None:
+        try:
+            self.add(to, r)
+        except RowError as e:
+            if not self.request.tolerant:
+                raise
+            to.bad.append(e)
+
     def add(self, to: _Pending, r: Record) -> None:
+        if self.mine is not None and not self.mine(self.row, r.fields):
+            return
         n = len(r.fields)
         if n != self.width:
             raise self.request.bad(self.row, "", f"has {n} fields, expected {self.width}")
@@ -193,17 +237,22 @@ class _Scan:
 
     def batch(self, pending: _Pending) -> tuple[Batch, RowError | None]:
         """Converts the columns of the first pass, up to the first row that is bad."""
-        columns = [list(c) for c in zip(*pending.first)]
+        columns = [list(c) for c in zip(*pending.first)] or [[] for _ in self.request.first]
         values, rows, error = [], len(pending.numbers), None
+        wrong: dict[int, RowError] = {}
         for i, texts in enumerate(columns):
             fast = self.quick[i]
             made = fast(texts[:rows]) if fast is not None else None
             got, rule = (plain(made), "") if made is not None else convert_all(self.convert[i], texts[:rows])
-            if rule:
+            if rule and self.request.tolerant:
+                got, rules = convert_each(self.convert[i], texts)
+                for at, rule in rules.items():
+                    wrong.setdefault(at, self.request.bad(pending.numbers[at], self.request.first[i].column.name, rule))
+            elif rule:
                 rows = len(got)
                 error = self.request.bad(pending.numbers[rows], self.request.first[i].column.name, rule)
             values.append(got)
-        return Batch(pending.numbers, values, pending.cells).cut(rows), error
+        return Batch(pending.numbers, values, pending.cells, pending.bad).cut(rows).without(wrong), error
 
     def failed(self, err: BadInput | BadRecord) -> RowError:
         if isinstance(err, BadInput):
@@ -223,12 +272,18 @@ class _Pending:
         self.numbers: list[int] = []
         self.first: list[list[Any]] = []
         self.cells: list[Cells] = []
+        self.bad: list[RowError] = []
+
+    def full(self) -> bool:
+        return BATCH_ROWS in (len(self.numbers), len(self.bad))
 
 
 def _plain(places: list[int]) -> Callable[[list[bytes]], tuple[bytes, ...]] | None:
     """Takes the fields at the places; None where the file has not all of them."""
     if any(p < 0 for p in places):
         return None
+    if not places:
+        return lambda fields: ()
     if len(places) == 1:
         return lambda fields: (fields[places[0]],)
     return itemgetter(*places)

@@ -41,7 +41,7 @@ class Splitter:
         self._text, self._delimiter, self._quote, self._max_row = text, delimiter, quote, max_row
         self._capacity = max(LEAST_BUFFER, 2 * size) if size < USUAL_BUFFER // 4 else USUAL_BUFFER
         self._buf = b""
-        self._pos = 0
+        self._pos = self._mark = 0
         self._eof = False
         self.skip_blank = False
         self._fill()
@@ -62,6 +62,12 @@ class Splitter:
             else:
                 self._fill()
 
+    @property
+    def line(self) -> bytes:
+        """The bytes of the record that was given last, without the end of its line."""
+        text = self._buf[self._mark : self._pos]
+        return text.removesuffix(b"\n").removesuffix(b"\r")
+
     def _lines(self) -> Iterator[Record]:
         """The records of which the buffer has the line break."""
         buf, quote, delimiter, most = self._buf, self._quote, self._delimiter, self._max_row
@@ -76,7 +82,7 @@ class Splitter:
                 continue
             if len(line) > most:
                 raise self._too_long()
-            self._pos = end + 1
+            self._mark, self._pos = self._pos, end + 1
             line = line[:-1] if line[-1:] == b"\r" else line
             if line or not self.skip_blank:
                 yield Record(line.split(delimiter), None, len(line))
@@ -88,7 +94,7 @@ class Splitter:
             return self._parsed()
         if len(line) > self._max_row:
             raise self._too_long()
-        self._pos = len(self._buf)
+        self._mark, self._pos = self._pos, len(self._buf)
         line = line[:-1] if line[-1:] == b"\r" else line
         if not line and self.skip_blank:
             return None
@@ -106,7 +112,7 @@ class Splitter:
             raise self._too_long()
         if rule:
             raise BadRecord(rule)
-        self._pos = p.at
+        self._mark, self._pos = self._pos, p.at
         return Record(p.fields, p.quoted, size, p.sizes)
 
     def _fill(self) -> None:

@@ -23,6 +23,8 @@ class Input(Protocol):
 
 def open_input(file: File) -> Input:
     """Opens a file by its URI: an absolute path or s3://bucket/key."""
+    if file.content is not None:
+        return _Held(file.content)
     try:
         if file.uri.startswith("s3://"):
             return _open_s3(file)
@@ -38,6 +40,17 @@ def failed(err: OSError, location: str) -> JobError:
     if isinstance(err, FileNotFoundError):
         return FileVanished(location)
     return Retryable("cannot be read: " + type(err).__name__, location)
+
+
+class _Held:
+    def __init__(self, content: bytes) -> None:
+        self._content, self.size = content, len(content)
+
+    def read_at(self, offset: int, n: int) -> bytes:
+        return self._content[offset : offset + max(0, n)]
+
+    def close(self) -> None:
+        pass
 
 
 class _Local:

@@ -93,12 +93,12 @@ def receipt(snapshot: dict) -> dict:
         "counts": _counts(summary),
         "files_written": _int(summary.get("added-data-files", "")) + _int(summary.get("added-delete-files", "")),
         "bytes_written": _int(summary.get("added-files-size", "")),
-    }
+    } | _verdicts(summary)
 
 
-def marks(manifest: Manifest, counts: dict, memory: str, sequence: int, base: int) -> tuple[dict, dict]:
-    """What the snapshot of the load says, and the share of it that the table's
-    properties repeat."""
+def marks(manifest: Manifest, counts: dict, memory: str, sequence: int, base: int, checks: str = "") -> tuple[dict, dict]:
+    """What the snapshot of the load says, checks being the verdicts, and the share of it
+    that the table's properties repeat."""
     load, files = manifest.load, manifest.files
     props = {
         "load-id": load.id, "kind": load.kind, "epoch": str(load.epoch),
@@ -112,6 +112,10 @@ def marks(manifest: Manifest, counts: dict, memory: str, sequence: int, base: in
     summary = {**props, PREFIX + "files": ",".join(f.id for f in files[:MAX_FILES])}
     if len(files) > MAX_FILES:
         summary[PREFIX + "files-truncated"] = "true"
+    if checks:
+        summary[PREFIX + "checks"] = checks
+    if manifest.evolution is not None:
+        return {**summary, **manifest.evolution.summary}, {**props, **manifest.evolution.properties}
     return summary, props
 
 
@@ -125,18 +129,29 @@ def utc(moment: str) -> str:
     return whole.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + part + "Z"
 
 
-def unaccounted(counts: dict, load: Load) -> str | None:
-    """What does not add up (etl.Load.Check); None if all does."""
+def unaccounted(counts: dict, load: Load, versions: bool = False) -> str | None:
+    """What does not add up (etl.Target.Check); None if all does. versions is set where
+    changes make versions: those of old keys and of absent ones add to the rows."""
     fates = sum(counts[name] for name in _FATES)
     if counts["read"] != fates:
         return f"{counts['read']} rows read, but {fates} accounted for"
     after = counts["inserted"]
-    if not load.swaps:
+    if versions:
+        after += counts["rows_before"] + counts["removed_as_old_key"] + counts.get("removed_as_absent", 0) - counts["removed_by_filter"]
+    elif not load.swaps:
         after += counts["rows_before"] - counts["deleted"] - counts["removed_by_filter"] - counts["removed_as_old_key"]
         after -= counts.get("removed_as_absent", 0)
     if counts["rows_after"] != after:
         return f"the table has {counts['rows_after']} rows after the load, expected {after}"
     return None
+
+
+def _verdicts(summary: dict) -> dict:
+    try:
+        found = json.loads(summary.get(PREFIX + "checks", ""))
+    except ValueError:
+        return {}
+    return {"checks": found} if isinstance(found, list) else {}
 
 
 def _counts(props: dict) -> dict:

@@ -6,10 +6,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import evolution
 from .errors import Terminal
+from .evolution import Evolution
 
-VERSION = 1
-UPSERT = "upsert"  # the mode of tables that jobs run
+VERSION = 2
+UPSERT, APPEND, SOFT_DELETE, HISTORY = "upsert", "append", "soft_delete", "history"  # the modes of tables
 
 FULL = "full"
 INCREMENTAL = "incremental"
@@ -38,6 +40,32 @@ class File:
     size: int
     version_id: str = ""
     etag: str = ""
+    part: str = ""  # the table, where the file has rows of several
+    landed: str = ""
+    # Of mended rows, as badrows.fetch fills it in: content, kind, format, and place.
+    content: bytes | None = None
+    kind: str = ""
+    format: Declaration | None = None
+    place: tuple[int, bytes, bytes, int] = (0, b"", b"", 0)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many bad rows may be set aside, how errors name that, where it stands what is
+    known of rows of before, and where those of the load are handed over."""
+
+    rows: int
+    share: float
+    text: str
+    aside: str
+    hand_over: str
+
+    @property
+    def tolerant(self) -> bool:
+        return self.rows > 0 or self.share > 0
+
+    def covers(self, bad: int, read: int) -> bool:
+        return bad == 0 or bad <= self.rows or bad <= self.share * read
 
 
 @dataclass(frozen=True)
@@ -78,6 +106,14 @@ class Declaration:
 
 
 @dataclass(frozen=True)
+class Check(Declaration):
+    """A check of the table in declared form, and what follows if it does not hold."""
+
+    name: str
+    action: str
+
+
+@dataclass(frozen=True)
 class Field:
     """A field of the partition spec."""
 
@@ -105,6 +141,7 @@ class Table:
     sort: tuple[str, ...]
     tombstone_seconds: int
     properties: dict[str, str]
+    mode: str = UPSERT
 
     def column(self, name: str) -> Column:
         for c in self.columns:
@@ -132,7 +169,23 @@ class Manifest:
     table: Table
     target: Target
     sink: Declaration
+    checks: tuple[Check, ...]
     raw: dict[str, Any] = field(repr=False)
+    evolution: Evolution | None = None  # of tables with a contract
+    bad_rows: Budget | None = None  # where rows may be set aside, or were before
+
+    @property
+    def tolerant(self) -> bool:
+        """Whether bad rows are set aside."""
+        return self.bad_rows is not None and self.bad_rows.tolerant
+
+    def kind_of(self, file: int) -> str:
+        """What a file is read as: full or incremental."""
+        return self.files[file].kind or self.load.kind
+
+    def format_of(self, file: int) -> Declaration:
+        """What reads a file."""
+        return self.files[file].format or self.table.format
 
 
 def parse(text: str | bytes) -> Manifest:
@@ -142,11 +195,9 @@ def parse(text: str | bytes) -> Manifest:
     except ValueError:
         raise Terminal("manifest: not JSON") from None
     top = _Object(doc, "")
-    version, mode = top.get("version", int), top.object("table").text("mode") or UPSERT
-    if mode != UPSERT and version == VERSION + 1:
-        raise Terminal(f"manifest: tables of mode {mode} are not run by this job, but in process only (flag L)")
-    if version != VERSION or mode != UPSERT:
-        raise Terminal(f"manifest: version is not {VERSION}: the job and what submitted it are of different releases")
+    version = top.get("version", int)
+    if version != VERSION:
+        raise Terminal(f"manifest: version {version} is not {VERSION}: the job and what submitted it are of different releases")
     manifest = Manifest(
         job_id=top.get("job_id", str),
         load=_load(top.object("load")),
@@ -154,7 +205,10 @@ def parse(text: str | bytes) -> Manifest:
         table=_table(top.object("table")),
         target=_target(top.object("target")),
         sink=_declaration(top.object("sink")),
+        checks=tuple(_check_of(c) for c in top.objects("checks")),
         raw=doc,
+        bad_rows=_budget(top.object("bad_rows")) if doc.get("bad_rows") is not None else None,
+        evolution=evolution.parse(top.object("evolution"), _column) if doc.get("evolution") is not None else None,
     )
     _check(manifest)
     return manifest
@@ -216,8 +270,15 @@ def _load(o: _Object) -> Load:
 def _file(o: _Object) -> File:
     return File(
         uri=o.get("uri", str), location=o.get("location", str), id=o.get("id", str), size=o.get("size", int),
-        version_id=o.text("version_id"), etag=o.text("etag"),
+        version_id=o.text("version_id"), etag=o.text("etag"), part=o.text("part"), landed=o.text("mod_time"),
     )  # fmt: skip
+
+
+def _budget(o: _Object) -> Budget:
+    share = o.value.get("share") or 0
+    if isinstance(share, bool) or not isinstance(share, (int, float)):
+        raise o.wrong("share", "a number")
+    return Budget(rows=o.get("rows", int, 0), share=float(share), text=o.text("budget"), aside=o.text("aside"), hand_over=o.text("hand_over"))
 
 
 def _column(o: _Object) -> Column:
@@ -231,6 +292,10 @@ def _declaration(o: _Object) -> Declaration:
     return Declaration(kind=o.get("kind", str), options=o.get("options", dict, {}))
 
 
+def _check_of(o: _Object) -> Check:
+    return Check(kind=o.get("kind", str), options=o.get("options", dict, {}), name=o.get("name", str), action=o.get("action", str))
+
+
 def _table(o: _Object) -> Table:
     fields = [Field(f.get("column", str), f.get("transform", str), f.get("n", int, 0)) for f in o.objects("partition")]
     return Table(
@@ -239,7 +304,7 @@ def _table(o: _Object) -> Table:
         op_codes=o.text_map("op_codes"), allow_empty=o.flag("allow_empty"), format=_declaration(o.object("format")),
         partial=o.flag("partial"), transforms=tuple(_declaration(t) for t in o.objects("transforms")),
         partition=tuple(fields), sort=o.texts("sort"), tombstone_seconds=o.get("tombstone_seconds", int, 0),
-        properties=o.text_map("properties"),
+        properties=o.text_map("properties"), mode=o.text("mode") or UPSERT,
     )  # fmt: skip
 
 
@@ -251,8 +316,12 @@ def _target(o: _Object) -> Target:
 def _check(m: Manifest) -> None:
     if m.load.kind not in (FULL, INCREMENTAL):
         raise Terminal("manifest: load.kind is neither full nor incremental")
-    if not m.table.key:
-        raise Terminal("manifest: the table has no key")
+    if m.table.mode not in (UPSERT, APPEND, SOFT_DELETE, HISTORY):
+        raise Terminal("manifest: the job knows no such mode of tables")
+    if m.table.mode == HISTORY and (m.tolerant or m.evolution is not None):
+        raise Terminal("manifest: history tables with a contract, or whose bad rows are set aside, are for loads in process only (flag L)")
+    if bool(m.table.key) == (m.table.mode == APPEND):
+        raise Terminal("manifest: the table has no key, or one that its mode does not take")
     if m.table.old_key and len(m.table.old_key) != len(m.table.key):
         raise Terminal("manifest: the old key has not as many columns as the key")
     for name in m.table.key + m.table.order_by:

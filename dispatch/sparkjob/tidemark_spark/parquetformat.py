@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from . import parquettypes
 from .cells import bad
 from .compress import BadInput
-from .errors import BadValue, JobError
+from .errors import BadValue, JobError, RowError
 from .files import Input
 from .manifest import Declaration
 from .parquettypes import Check, Source
 from .parquetvalues import plain
-from .scanning import BATCH_ROWS, Batch, Request, convert_all, option
+from .scanning import BATCH_ROWS, Batch, Request, convert_all, convert_each, option
 
 _CORRUPT = "corrupt parquet"
 _BUFFER = 1 << 20
@@ -26,13 +26,18 @@ _BUFFER = 1 << 20
 def scan(d: Declaration, source: Input, request: Request) -> Iterator[Batch]:
     """Reads the rows of a file. Of the mistakes in a batch that in the first column is
     told, as by the engine."""
-    work = _Scan(option(d, "any_zone", False), request, _Reader(source))
     try:
-        _check_ends(source, option(d, "max_footer_bytes", 64 << 20))
-        work.open()
-        yield from work.run()
+        yield from opened(d, source, request).run()
     except BadInput as e:
         raise request.bad(0, "", e.rule) from None
+
+
+def opened(d: Declaration, source: Input, request: Request) -> _Scan:
+    """A file of which the columns are known. It raises BadInput."""
+    work = _Scan(option(d, "any_zone", False), request, _Reader(source))
+    _check_ends(source, option(d, "max_footer_bytes", 64 << 20))
+    work.open()
+    return work
 
 
 class _Reader(io.RawIOBase):
@@ -174,15 +179,20 @@ class _Scan:
 
     def batch(self, numbers: range, columns: dict[int, list[Any]]) -> Batch:
         first: list[list[Any]] = []
+        wrong: dict[int, RowError] = {}
         for w, c in zip(self.request.first, self.first):
             values, rule = ([None] * len(numbers), "") if c is None else convert_all(c[1], columns[c[0]])
-            if rule:
+            if rule and self.request.tolerant and c is not None:
+                values, rules = convert_each(c[1], columns[c[0]])
+                for at, text in rules.items():
+                    wrong.setdefault(at, self.request.bad(numbers[at], w.column.name, text))
+            elif rule:
                 raise self.request.bad(numbers[len(values)], w.column.name, rule)
             first.append(values)
         self.batches += 1
         cells = [self.cells(i, c, numbers, columns) for i, c in enumerate(self.all)]
         cells.append([self.batches] * len(numbers))
-        return Batch(numbers, first, [list(row) for row in zip(*cells)])
+        return Batch(numbers, first, [list(row) for row in zip(*cells)]).without(wrong)
 
     def cells(self, i: int, c: tuple[int, Check] | str, numbers: range, columns: dict[int, list[Any]]) -> list[Any]:
         if isinstance(c, str):

@@ -9,28 +9,39 @@ the first pass before all of the second.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from . import csvformat, jsonlines, parquetformat, types
+from . import avroformat, csvformat, debeziumformat, dmstransactions, jsonlines, parquetformat, shapes, types
 from .cells import COMMITTED, UNSUPPLIED, Cells, borrow, complete, from_table, pack, unpack
 from .errors import BadValue, JobError, RowError, Terminal
+from .evolution import Shape
 from .files import open_input
-from .manifest import Column, Manifest
+from .manifest import HISTORY, Column, Manifest
 from .quick import quick
 from .scanning import BATCH_ROWS, Batch, Request, Scan, request
 from .textconv import Converter, converter
 
 __all__ = [
-    "COMMITTED", "DELETE", "UNSUPPLIED", "UPSERT", "Cells", "borrow", "complete", "decode", "decode_or_errors",
+    "COMMITTED", "DELETE", "UNSUPPLIED", "UPSERT", "Cells", "batches", "borrow", "complete", "decode", "decode_or_errors",
     "from_table", "pack", "read", "schema", "unpack",
 ]  # fmt: skip
 
 UPSERT = 1
 DELETE = 2
 
-_FORMATS: dict[str, Scan] = {"csv": csvformat.scan, "jsonlines": jsonlines.scan, "parquet": parquetformat.scan}
+_FORMATS: dict[str, Scan] = {
+    "csv": csvformat.scan, "dms_transactions": dmstransactions.scan, "jsonlines": jsonlines.scan,
+    "debezium": debeziumformat.scan, "parquet": parquetformat.scan,
+    "avro": avroformat.scan,
+}  # fmt: skip
+# What formats give: values that have their types, or the text of records that are
+# lines, in the order in which they name their columns, or that are delimited.
+_TYPED = ("parquet", "avro")
+_LINES = ("jsonlines", "debezium")
+_DELIMITED = ("csv", "dms_transactions")
 _OPS = {"upsert": UPSERT, "delete": DELETE}
 
 Place = tuple[int, int]  # index of the file, number of the row in it
@@ -52,22 +63,42 @@ def read(m: Manifest, file: int) -> Iterator[pa.RecordBatch]:
     """Reads the changes of a file of the load, in order. It raises RowError for bad
     input, after the rows before it, FileChanged where the content is not that of the
     manifest, and Retryable where the store fails."""
+    for batch, _ in read_or_errors(m, file):
+        yield batch
+
+
+def read_or_errors(m: Manifest, file: int) -> Iterator[tuple[pa.RecordBatch, list[RowError]]]:
+    """Is read where bad rows are set aside: they come beside each batch, which is
+    without them."""
+    req = request(m, file)
+    changes = _Changes(m, req)
+    for batch in batches(m, req):
+        batch = changes.sifted(batch) if req.tolerant else batch
+        yield changes.of(batch), batch.bad
+
+
+def batches(m: Manifest, req: Request) -> Iterator[Batch]:
+    """Reads what is asked for of a file, in order. It raises what read raises."""
     try:
-        scan = _FORMATS[m.table.format.kind]
+        format = m.format_of(req.file)
+        scan = _FORMATS[format.kind]
     except KeyError:
         raise Terminal("manifest: the job has no such format") from None
-    req = request(m, file)
-    source = open_input(m.files[file])
+    source = open_input(m.files[req.file])
     rows = 0
     try:
-        changes = _Changes(m, req)
-        for batch in scan(m.table.format, source, req):
-            rows += len(batch.numbers)
-            yield changes.of(batch)
+        for batch in shapes.through(shape_of(m, req.file), scan)(format, source, req):
+            rows += len(batch.numbers) + len(batch.bad)
+            yield batch
     finally:
         source.close()
-    if rows == 0 and not m.table.allow_empty:
+    if rows == 0 and not m.files[req.file].part and not m.table.allow_empty:
         raise req.bad(0, "", "file has no rows")
+
+
+def shape_of(m: Manifest, file: int) -> Shape | None:
+    """How a file is read that differs from the table's columns."""
+    return m.evolution.shape(file) if m.evolution is not None else None
 
 
 class _Changes:
@@ -77,6 +108,7 @@ class _Changes:
         t = m.table
         self.req, self.schema = req, schema(m)
         self.keys, orders = len(t.key), len(t.order_by)
+        self.dated = t.mode == HISTORY and not m.load.full
         self.op_at = self.keys + orders if t.op_column else -1
         self.old_at = self.keys + orders + (1 if t.op_column else 0) if t.old_key and not req.full else -1
         self.codes = {code: _OPS[op] for code, op in t.op_codes.items() if op in _OPS}
@@ -87,14 +119,27 @@ class _Changes:
         n = len(b.numbers)
         keys = list(zip(*b.first[: self.keys]))
         ops = self.ops(b, keys)
+        self.ordered(b, ops)
+        has_olds = "b0" in self.schema.names
         arrays = [pa.array([self.req.file] * n, pa.int32()), pa.array(b.numbers, pa.int64()), pa.array(ops, pa.int8())]
         arrays += [types.array(t, b.first[i]) for i, t in enumerate(self.key_types)]
         if self.old_at >= 0:
             olds = self.olds(b, keys, ops)
             arrays += [types.array(t, [o and o[i] for o in olds]) for i, t in enumerate(self.key_types)]
+        elif has_olds:
+            arrays += [pa.nulls(n, types.arrow(t)) for t in self.key_types]
         arrays += [types.array(t, b.first[self.keys + i]) for i, t in enumerate(self.order_types)]
         arrays.append(pa.array([pack(c) for c in b.cells], pa.binary()))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def ordered(self, b: Batch, ops: list[int]) -> None:
+        """Makes sure that the changes of a history table have a place in it."""
+        if not self.dated:
+            return
+        for i, op in enumerate(ops):
+            for at in range(self.keys, self.keys + len(self.order_types)):
+                if op == UPSERT and b.first[at][i] is None:
+                    raise self.bad(b, i, at, "a change of a history table needs an order")
 
     def ops(self, b: Batch, keys: list[tuple[Any, ...]]) -> list[int]:
         """The operations. What is wrong with a row's key comes before its operation,
@@ -102,19 +147,32 @@ class _Changes:
         texts = b.first[self.op_at] if self.op_at >= 0 else None
         ops: list[int] = []
         for i, key in enumerate(keys):
-            if None in key:
-                raise self.bad(b, i, key.index(None), "key is null")
-            text = texts[i] if texts is not None else None
-            if text is not None:
-                op = self.codes.get(text)
-                if op is None:
-                    raise self.bad(b, i, self.op_at, "unknown operation")
-                ops.append(op)
-            elif texts is None or self.req.full:
-                ops.append(UPSERT)
-            else:
-                raise self.bad(b, i, self.op_at, "operation is null")
+            ops.append(self.operation(b, i, key, texts[i] if texts is not None else None))
         return ops
+
+    def operation(self, b: Batch, i: int, key: tuple[Any, ...], text: str | None) -> int:
+        if None in key:
+            raise self.bad(b, i, key.index(None), "key is null")
+        if text is not None:
+            op = self.codes.get(text)
+            if op is None:
+                raise self.bad(b, i, self.op_at, "unknown operation")
+            return op
+        if self.op_at < 0 or self.req.full:
+            return UPSERT
+        raise self.bad(b, i, self.op_at, "operation is null")
+
+    def sifted(self, b: Batch) -> Batch:
+        """The batch with those rows among the bad ones of which it is not known what
+        they do."""
+        texts = b.first[self.op_at] if self.op_at >= 0 else [None] * len(b.numbers)
+        wrong: dict[int, RowError] = {}
+        for i, (key, text) in enumerate(zip(zip(*b.first[: self.keys]), texts)):
+            try:
+                self.operation(b, i, key, text)
+            except RowError as e:
+                wrong[i] = e
+        return b.without(wrong)
 
     def olds(self, b: Batch, keys: list[tuple[Any, ...]], ops: list[int]) -> list[tuple[Any, ...] | None]:
         """The keys that upserts had before, where they are whole and others."""
@@ -142,7 +200,9 @@ def decode_or_errors(
 ) -> tuple[pa.RecordBatch, list[RowError]]:
     """Is decode for callers who have to look for the first mistake among several
     batches: with mistakes the batch has nulls in their place."""
-    text = m.table.format.kind != "parquet"
+    if any(m.format_of(f).kind != m.table.format.kind for f, _ in places if m.files[f].format is not None):
+        return _decode_mixed(m, rows, places)
+    text = m.table.format.kind not in _TYPED
     errors: list[RowError] = []
     arrays = []
     for i, c in enumerate(m.table.columns):
@@ -151,10 +211,30 @@ def decode_or_errors(
             column = _Column(m, i, converter(c) if text else None, errors)
             made = types.array(c.type, column.values(rows, places))
         arrays.append(made)
-    if m.table.format.kind == "jsonlines":
+    if m.table.format.kind in _LINES:
         _twice(m, rows, places, errors)
     names = [c.name for c in m.table.columns]
     return pa.RecordBatch.from_arrays(arrays, names=names), errors
+
+
+def _decode_mixed(
+    m: Manifest, rows: Sequence[Cells], places: Sequence[Place]
+) -> tuple[pa.RecordBatch, list[RowError]]:
+    """Rows of files in several formats, which are decoded format by format."""
+    by_kind: dict[str, list[int]] = {}
+    for i, (f, _) in enumerate(places):
+        by_kind.setdefault(m.format_of(f).kind, []).append(i)
+    batches, wrong, at = [], [], []
+    for group in by_kind.values():
+        format = m.format_of(places[group[0]][0])
+        one = replace(m, table=replace(m.table, format=format), files=tuple(replace(f, format=None) for f in m.files))
+        batch, errors = decode_or_errors(one, [rows[i] for i in group], [places[i] for i in group])
+        batches.append(batch)
+        wrong += errors
+        at += group
+    whole = pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+    order = sorted(range(len(at)), key=at.__getitem__)
+    return whole.take(pa.array(order, pa.int64())), wrong
 
 
 def _usual(c: Column, cells: list[Any]) -> pa.Array | None:
@@ -202,14 +282,16 @@ class _Column:
             self.add(cell[0], row, place, cell=cell)
             return None
         try:
-            return self.convert(cell) if self.convert is not None else cell
+            return self.convert(cell) if self.convert is not None and isinstance(cell, bytes) else cell
         except BadValue as e:
             self.add(e.rule, row, place)
             return None
 
     def add(self, rule: str, row: Cells, place: Place, null: bool = False, cell: Any = None) -> None:
         file, number = place
-        name = self.column.name
+        name, shape = self.column.name, shape_of(self.m, file)
+        if shape is not None and not null:
+            name = shape.named(name)
         given: tuple[int, ...] = ()
         if cell is not None:
             _, given, at_row, of = cell
@@ -233,7 +315,7 @@ def _order(m: Manifest, row: Cells, at: int, number: int, null: bool, given: tup
     extra = row[columns] if len(row) > columns else None
     if m.table.format.kind == "parquet":
         return given or (extra or 0, columns + at, number)
-    if m.table.format.kind == "csv":
+    if m.table.format.kind in _DELIMITED:
         return number, at + (columns if null else 0)
     batch = (number - 1) // BATCH_ROWS
     if null:

@@ -27,11 +27,12 @@ def read_document(uri: str) -> bytes:
         return f.read(_LARGEST)
 
 
-def write_document(uri: str, doc: dict) -> None:
-    """Writes a document so that readers see all of it or nothing."""
+def write_document(uri: str, doc: dict, mode: int = 0o644) -> None:
+    """Writes a document so that readers see all of it or nothing. mode says who may
+    read it, where it is a file."""
     content = json.dumps(doc, indent=1).encode()
     if not uri.startswith("s3://"):
-        _replace(_local(uri), content)
+        _replace(_local(uri), content, mode)
         return
     bucket, key = _object(uri)
     client = _client()
@@ -75,14 +76,14 @@ def explain(error: BaseException) -> JobError:
     return err
 
 
-def _replace(path: str, content: bytes) -> None:
+def _replace(path: str, content: bytes, mode: int) -> None:
     handle, temp = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".result-")
     try:
         with os.fdopen(handle, "wb") as f:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-        os.chmod(temp, 0o644)
+        os.chmod(temp, mode)
         os.replace(temp, path)
     except BaseException:
         os.unlink(temp)

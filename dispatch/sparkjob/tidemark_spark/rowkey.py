@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from .types import decimal_size
 
-_FIXED = {"bool": 1, "int": 4, "date": 4, "long": 8, "timestamp": 8, "timestamptz": 8, "float": 8, "double": 8, "uuid": 16}
+_FIXED = {"bool": 1, "int": 8, "date": 4, "long": 8, "timestamp": 8, "timestamptz": 8, "float": 8, "double": 8, "uuid": 16}
 _NAN = np.uint64(0x7FF8000000000001)  # the one of Go
 
 
@@ -76,7 +76,7 @@ def _bytes(column: pa.Array, name: str) -> np.ndarray:
         return _plain(column.cast(pa.uint8()), 0).reshape(n, 1)
     if name in ("float", "double"):
         return _floats(_plain(column.cast(pa.float64()), 0.0)).astype(">u8").view(np.uint8).reshape(n, 8)
-    if name in ("int", "date"):
+    if name == "date":
         words = _plain(column.cast(pa.int32()), 0).view(np.uint32) ^ np.uint32(1 << 31)
         return words.astype(">u4").view(np.uint8).reshape(n, 4)
     words = _plain(column.cast(pa.int64()), 0).view(np.uint64) ^ np.uint64(1 << 63)
@@ -134,13 +134,15 @@ def _fixed(data: bytes, name: str) -> pa.Array:
         return pa.Array.from_buffers(kind, len(rows), [None, pa.py_buffer(rows)])
     if name == "bool":
         return pa.array(np.frombuffer(data, np.uint8) != 0)
-    if name in ("int", "date"):
-        ints = pa.array((np.frombuffer(data, ">u4").astype(np.uint32) ^ np.uint32(1 << 31)).view(np.int32))
-        return ints.cast(pa.date32()) if name == "date" else ints
+    if name == "date":
+        days = (np.frombuffer(data, ">u4").astype(np.uint32) ^ np.uint32(1 << 31)).view(np.int32)
+        return pa.array(days).cast(pa.date32())
     words = np.frombuffer(data, ">u8").astype(np.uint64)
     if name in ("float", "double"):
         bits = np.where(words >> np.uint64(63) == 1, words & np.uint64((1 << 63) - 1), ~words)
         return pa.array(bits.view(np.float64)).cast(pa.float32() if name == "float" else pa.float64())
     longs = pa.array((words ^ np.uint64(1 << 63)).view(np.int64))
+    if name == "int":
+        return longs.cast(pa.int32())
     zone = {"timestamp": pa.timestamp("us"), "timestamptz": pa.timestamp("us", "UTC")}
     return longs.cast(zone[name]) if name in zone else longs

@@ -32,6 +32,8 @@ class Request:
     kind: str
     first: tuple[Wanted, ...]
     columns: tuple[Column, ...]
+    # Whether records that are bad by themselves come beside the others (Batch.bad).
+    tolerant: bool = False
 
     @property
     def full(self) -> bool:
@@ -49,9 +51,22 @@ class Batch:
     numbers: Sequence[int] = field(default_factory=list)
     first: list[list[Any]] = field(default_factory=list)
     cells: list[Cells] = field(default_factory=list)
+    bad: list[RowError] = field(default_factory=list)
 
     def cut(self, n: int) -> Batch:
-        return Batch(self.numbers[:n], [c[:n] for c in self.first], self.cells[:n])
+        return Batch(self.numbers[:n], [c[:n] for c in self.first], self.cells[:n], self.bad)
+
+    def slice(self, start: int, end: int) -> Batch:
+        """Some of the rows, without the bad ones."""
+        return Batch(self.numbers[start:end], [c[start:end] for c in self.first], self.cells[start:end])
+
+    def without(self, wrong: dict[int, RowError]) -> Batch:
+        """The batch with some of its rows among the bad ones."""
+        if not wrong:
+            return self
+        stay = [i for i in range(len(self.numbers)) if i not in wrong]
+        bad = sorted([*self.bad, *wrong.values()], key=lambda e: e.row)
+        return Batch([self.numbers[i] for i in stay], [[c[i] for i in stay] for c in self.first], [self.cells[i] for i in stay], bad)
 
 
 Scan = Callable[[Declaration, Input, Request], Iterator[Batch]]
@@ -59,7 +74,8 @@ Scan = Callable[[Declaration, Input, Request], Iterator[Batch]]
 
 def request(m: Manifest, file: int) -> Request:
     """The columns of the first pass in the engine's order."""
-    t, full = m.table, m.load.full
+    t, kind = m.table, m.kind_of(file)
+    full = kind == FULL
     first = [Wanted(t.column(name)) for name in t.key + t.order_by]
     if t.op_column:
         first.append(Wanted(Column(t.op_column, "string"), optional=full))
@@ -67,7 +83,7 @@ def request(m: Manifest, file: int) -> Request:
         for name, key in zip(t.old_key, t.key):
             c = t.column(key)
             first.append(Wanted(Column(name, c.type, format=c.format, zone=c.zone), optional=True))
-    return Request(file, m.files[file].location, m.load.kind, tuple(first), t.columns)
+    return Request(file, m.files[file].location, kind, tuple(first), t.columns, m.tolerant)
 
 
 def convert_all(convert: Callable[[bytes], Any], texts: list[Any]) -> tuple[list[Any], str]:
@@ -83,6 +99,19 @@ def convert_all(convert: Callable[[bytes], Any], texts: list[Any]) -> tuple[list
         except BadValue as e:
             return values, e.rule
     return values, ""
+
+
+def convert_each(convert: Callable[[Any], Any], texts: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
+    """Values, with nulls for texts that are none, and the rules that these violate."""
+    values: list[Any] = []
+    wrong: dict[int, str] = {}
+    for i, t in enumerate(texts):
+        try:
+            values.append(None if t is None else convert(t))
+        except BadValue as e:
+            values.append(None)
+            wrong[i] = e.rule
+    return values, wrong
 
 
 def option(d: Declaration, name: str, default: Any) -> Any:

@@ -18,6 +18,17 @@ from .cells import UNSUPPLIED, Cells, complete, from_table, pack, unpack
 # What a row is. Kinds below COMMITTED are changes.
 UPSERT, DELETE, MOVE, BAD, COMMITTED, REMEMBERED = range(1, 7)
 
+# What becomes of a committed row that stays, marked as deleted (softdelete): by a
+# delete, or because its key was given up.
+MARKED, MARKED_BY_MOVE = 7, 8
+
+# A row set aside, and, where bad rows are set aside, one that stands below a row that
+# won: it must not supply values if it is bad itself (badrows).
+ASIDE, MEMBER = 20, 21
+
+# The verdicts that leave a row of the load in the table, unless a filter drops it.
+STAYING = (UPSERT, MARKED, MARKED_BY_MOVE)
+
 # Rows to settle: key and order as bytes (rowkey), file and row number, the packed
 # cells of an upsert, and the key that the row gives up where keys cross.
 CHANGES = pa.schema([
@@ -28,10 +39,11 @@ CHANGES = pa.schema([
 # What becomes of a key: kind is what won (0: nothing, BAD: the table is at fault),
 # there whether the table has its row. keep and drop are the orders to remember if
 # the winner stays in the table and if it does not; gaps are the columns (as
-# uint16) that the committed row of src supplies.
+# uint16) that the committed row of src supplies; gone is when the row was deleted, in
+# microseconds since 1970, where it stays marked.
 VERDICTS = pa.schema([
     ("ek", pa.binary()), ("kind", pa.int8()), ("there", pa.bool_()), ("f", pa.int32()), ("n", pa.int64()),
-    ("cells", pa.binary()), ("keep", pa.binary()), ("drop", pa.binary()), ("src", pa.binary()), ("gaps", pa.binary()),
+    ("cells", pa.binary()), ("keep", pa.binary()), ("drop", pa.binary()), ("src", pa.binary()), ("gaps", pa.binary()), ("gone", pa.int64()),
 ])
 
 _BATCH = 8192
@@ -45,6 +57,9 @@ class Row:
     cells: Cells
     src: bytes | None
     place: tuple[int, int] = (0, 0)
+    under: Row | None = None  # that stood below it
+    own: Cells | None = None  # what it supplies itself, where bad rows are set aside
+    void: frozenset[int] = frozenset()  # the columns that nobody supplies
 
 
 @dataclasses.dataclass(slots=True)
@@ -74,6 +89,10 @@ class Fold:
     """Takes rows in order and gives verdicts. columns is how many the files have,
     partial whether rows may leave some of them unsupplied."""
 
+    key: type[Key] = Key
+    tolerant = False  # whether bad rows are set aside
+    based: frozenset[int] = frozenset()  # files with rows of the full load, which any change beats
+
     def __init__(self, columns: int, partial: bool):
         self.columns, self.partial = columns, partial
 
@@ -87,6 +106,10 @@ class Fold:
             return
         if self.partial and kind == UPSERT:
             cells = self.complete(unpack(cells), base or self.below(k, ek), (f, n))
+        self.hold(k, kind, f, n, eo, cells)
+
+    def hold(self, k: Key, kind: int, f: int, n: int, eo, cells) -> None:
+        """Lets the change have the key that it has won."""
         k.kind, k.f, k.n, k.cells, k.ordered = kind, f, n, cells if kind == UPSERT else None, eo is not None
 
     def know(self, k: Key, kind: int, eo) -> None:
@@ -104,11 +127,25 @@ class Fold:
 
     def complete(self, cells: Cells, base: Row, place: tuple[int, int]) -> Row:
         """A row with the cells of base where it does not supply its own."""
+        own, lacks = cells, self.gaps(cells)
         if base.cells:
             cells = complete(cells, base.cells, base.place, self.columns)
+            lacks = [i for i in lacks if i in base.void]
         elif base.src is None:
             cells = [None if c is UNSUPPLIED and i < self.columns else c for i, c in enumerate(cells)]
-        return Row(cells, base.src if self.gaps(cells) else None, place)
+        else:
+            lacks = []
+        under = base if self.tolerant and base.cells else None
+        return Row(cells, base.src if self.gaps(cells) else None, place, under, own if self.tolerant else None, frozenset(lacks))
+
+    def members(self, k: Key) -> Iterator[tuple]:
+        """The rows that stood below the row that won, as verdicts of kind MEMBER. Their
+        cells are those that they supply themselves."""
+        row = k.cells.under if self.tolerant and isinstance(k.cells, Row) else None
+        while row is not None:
+            cells = [None if i in row.void else c for i, c in enumerate(row.own or [])]
+            yield (None, MEMBER, False, *row.place, pack(from_table(cells, self.columns)), *(None,) * (len(VERDICTS) - 6))
+            row = row.under
 
     def gaps(self, cells: Cells) -> array.array:
         """The columns that are not supplied."""
@@ -117,38 +154,40 @@ class Fold:
     def verdict(self, ek: bytes, k: Key) -> tuple | None:
         """The verdict on a key, None where there is nothing to do."""
         if k.twice:
-            return ek, BAD, True, None, None, None, None, None, None, None
+            return ek, BAD, True, None, None, None, None, None, None, None, None
         if k.kind == 0:
-            return None if k.memory is None else (ek, 0, k.there, None, None, None, k.memory, k.memory, None, None)
+            return None if k.memory is None else (ek, 0, k.there, None, None, None, k.memory, k.memory, None, None, None)
         keep, cells, src, gaps = k.order, k.cells, None, None
         if k.kind == UPSERT:
             if k.ordered:
                 keep = None  # the row shows it
-            elif keep is None and self.partial:
-                keep = b""  # the row may show one that it has from below
+            elif keep is None and (self.partial or k.f in self.based):
+                keep = b""  # the row may show one that it has from below, or that of the full load
             if self.partial:
                 src, gaps = cells.src, self.gaps(cells.cells).tobytes() or None
                 cells = pack(from_table(cells.cells, self.columns))
-        return ek, k.kind, k.there, k.f, k.n, cells, keep, k.order, src, gaps
+        return ek, k.kind, k.there, k.f, k.n, cells, keep, k.order, src, gaps, None
 
     def sorted_by_key(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Settles rows that are sorted by key, then by kind (what is known before
         changes) and position."""
         out: list[tuple] = []
         at: bytes | None = None
-        k = Key()
+        k = self.key()
         for batch in batches:
             for ek, kind, f, n, eo, cells, _ in _rows(batch):
                 if ek != at:
                     if at is not None:
                         out.append(self.verdict(at, k))
-                    at, k = ek, Key()
+                        out += self.members(k)
+                    at, k = ek, self.key()
                 self.take(k, kind, f, n, eo, cells, ek)
             if len(out) >= _BATCH:
                 yield _verdicts(out)
                 out = []
         if at is not None:
             out.append(self.verdict(at, k))
+            out += self.members(k)
         yield _verdicts(out)
 
     def crossing(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -157,16 +196,17 @@ class Fold:
         keys: dict[bytes, Key] = {}
         for batch in batches:
             for ek, kind, f, n, eo, cells, old in _rows(batch):
-                k = keys.setdefault(ek, Key())
+                k = keys.setdefault(ek, self.key())
                 base = None
                 if old is not None:
-                    o = keys.setdefault(old, Key())
+                    o = keys.setdefault(old, self.key())
                     base = self.below(o, old)
                     self.take(o, MOVE, f, n, eo, None, old)
                 self.take(k, kind, f, n, eo, cells, ek, base)
         out = []
         for ek, k in keys.items():
             out.append(self.verdict(ek, k))
+            out += self.members(k)
             if len(out) >= _BATCH:
                 yield _verdicts(out)
                 out = []

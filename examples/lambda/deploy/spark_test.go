@@ -26,7 +26,7 @@ func TestJobsPolicyIsForTheJobAlone(t *testing.T) {
 	policy := readTemplate(t, "function.yaml").resources("AWS::IAM::ManagedPolicy", all)["JobsPolicy"]
 	const application = "arn:${AWS::Partition}:emr-serverless:${AWS::Region}:${AWS::AccountId}:/applications/${EmrApplication}"
 	want := map[string]string{
-		"s3:GetObject": documents + "*", "s3:PutObject": documents + "*",
+		"s3:GetObject": documents + "*", "s3:PutObject": documents + "*", "s3:DeleteObject": documents + "*",
 		"emr-serverless:StartJobRun": application, "emr-serverless:ListJobRuns": application,
 		"emr-serverless:GetJobRun": application + "/jobruns/*", "emr-serverless:CancelJobRun": application + "/jobruns/*",
 		"iam:PassRole": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${EmrRole}",

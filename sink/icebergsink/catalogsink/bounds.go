@@ -192,6 +192,9 @@ func fromLiteral(typ iceberg.Type, raw []byte) (value, bool) {
 	if raw == nil {
 		return value{}, false
 	}
+	if len(raw) == 4 && typ.Equals(iceberg.PrimitiveTypes.Int64) {
+		typ = iceberg.PrimitiveTypes.Int32 // the file was written before the column became wider
+	}
 	lit, err := iceberg.LiteralFromBytes(typ, raw)
 	if err != nil {
 		return value{}, false

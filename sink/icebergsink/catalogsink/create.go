@@ -130,9 +130,9 @@ func (s *Sink) checkCase(ctx context.Context, ns table.Identifier, name string) 
 	return nil
 }
 
-// schemaOf numbers the columns from 1. Key columns are required, and are the
-// identifier fields (Iceberg spec, "Identifier Field IDs": required, and
-// neither float nor double).
+// schemaOf numbers the columns from 1. Key columns are required, and, unless the
+// table keeps several versions of a key, are the identifier fields (Iceberg spec,
+// "Identifier Field IDs": required, and neither float nor double).
 func schemaOf(target etl.Target) (*iceberg.Schema, error) {
 	fields := make([]iceberg.NestedField, len(target.Columns))
 	folded := make(map[string]string, len(fields))
@@ -156,7 +156,9 @@ func schemaOf(target etl.Target) (*iceberg.Schema, error) {
 		if t := target.Columns[i].Type; t == etl.Float || t == etl.Double {
 			return nil, terminal(fmt.Errorf("table %s: key column %s: %v cannot identify rows", target.Name, name, t))
 		}
-		ids = append(ids, i+1)
+		if target.Mode != etl.ModeHistory { // where keys repeat
+			ids = append(ids, i+1)
+		}
 	}
 	return iceberg.NewSchemaWithIdentifiers(0, ids, fields...), nil
 }
@@ -218,7 +220,7 @@ func propertiesOf(target etl.Target) iceberg.Properties {
 		table.ParquetRowGroupLimitKey:             "262144", // finer to pass over, less to buffer
 		table.CommitNumRetriesKey:                 "0",
 	}
-	if len(target.Key) == 1 { // for other writers; this one looks at the data
+	if len(target.Key) == 1 && target.Mode != etl.ModeHistory { // for other writers; this one looks at the data
 		props[propColumnDictionary+target.Key[0]] = "false"
 	}
 	maps.Copy(props, target.Properties)

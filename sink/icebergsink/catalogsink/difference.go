@@ -36,7 +36,7 @@ func (w *work) compared(matches []*match, res *etl.Resolution) {
 // removeAbsent removes the rows that a difference does not have, once all its
 // parts are settled. Data files of which it has no row go as they are.
 func (w *work) removeAbsent(ctx context.Context) error {
-	if w.load.Kind != etl.Full || !w.load.Difference {
+	if w.load.Kind != etl.Full || !w.load.Difference || w.target.Mode == etl.ModeHistory {
 		return nil
 	}
 	for _, f := range w.list.data {

@@ -184,6 +184,9 @@ func allowed(tbl *table.Table, target etl.Target, changes []etl.SchemaChange) er
 		}
 		for _, spec := range tbl.Metadata().PartitionSpecs() {
 			for _, p := range spec.Fields() {
+				if _, bucket := p.Transform.(iceberg.BucketTransform); bucket && c.Kind == etl.ColumnWidened {
+					continue // equal numbers in both types
+				}
 				if p.SourceID() == f.ID {
 					return terminal(fmt.Errorf("table %s: column %s: the table is, or was, partitioned by it: %w", target.Name, name, etl.ErrContract))
 				}

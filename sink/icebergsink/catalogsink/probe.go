@@ -71,17 +71,22 @@ func (w *work) locator(part *etl.Part) (locator, error) {
 	k.places = partitionsOf(w.tbl, w.list, part.Keys(), ids)
 	names := part.Wants()
 	k.late = len(names) < len(w.target.Columns)
+	return k, k.want(w, names)
+}
+
+// want sets the columns to read of rows that are found.
+func (k *keyScan) want(w *work, names []string) error {
 	var fields []arrow.Field
 	for _, name := range names {
 		c, err := w.column(name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		k.wants = append(k.wants, c)
 		fields = append(fields, arrow.Field{Name: name, Type: c.want, Nullable: true})
 	}
 	k.schema = arrow.NewSchema(fields, nil)
-	return k, nil
+	return nil
 }
 
 func (w *work) column(name string) (readColumn, error) {
@@ -244,7 +249,7 @@ func (k *keyScan) rowGroup(ctx context.Context, c chunk, own *scratch) error {
 		return err
 	}
 	switch needless := m.found.Base && k.late; {
-	case k.part.Compares():
+	case k.part.TakesDigests():
 		if m.found.Digests, err = k.digest(ctx, c.in, c.rg, m.positions, &own.leaves); err != nil {
 			return err
 		}

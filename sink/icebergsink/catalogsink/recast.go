@@ -229,6 +229,9 @@ func (p *filePlan) copyRows(ctx context.Context, pos int64, rec arrow.RecordBatc
 func (w *work) commitOwn(ctx context.Context) (*table.Table, error) {
 	r := w.newRevision()
 	r.add(w.data...)
+	for _, f := range w.again.written() {
+		r.adds = append(r.adds, addition{f, &w.past.base})
+	}
 	r.add(w.deletes...)
 	for _, c := range w.recast {
 		r.gone[c.old.FilePath()] = true

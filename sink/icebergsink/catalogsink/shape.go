@@ -99,6 +99,9 @@ func checkTable(tbl *table.Table, target etl.Target) error {
 	if target.Mode == etl.ModeAppend && len(schema.IdentifierFieldIDs) > 0 {
 		return terminal(fmt.Errorf("table %s has a key (identifier fields), so rows cannot be appended to it without one", target.Name))
 	}
+	if target.Mode == etl.ModeHistory && len(schema.IdentifierFieldIDs) > 0 {
+		return terminal(fmt.Errorf("table %s has a key (identifier fields), so it cannot keep several versions of one", target.Name))
+	}
 	for _, col := range target.Columns {
 		f, ok := schema.FindFieldByName(col.Name)
 		if !ok {

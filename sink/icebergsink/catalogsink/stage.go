@@ -27,17 +27,20 @@ const (
 	propStage   = "tidemark.staging"       // the load, in the head's summary
 	propStaged  = "tidemark.staged-files"  // what is staged, see stagedEntry
 	propOpened  = "tidemark.staging-fence" // the fence it was opened under
+	// the schema of the staged files, and the one that the table had then
+	propStageSchema, propStageBase = "tidemark.staging-schema", "tidemark.staging-base-schema"
 )
 
 var _ etl.Stager = (*Sink)(nil)
 
 // stagedBranch is the head of a staging.
 type stagedBranch struct {
-	name  string
-	load  string
-	fence int64
-	head  table.Snapshot
-	files map[int]stagedEntry
+	name   string
+	load   string
+	fence  int64
+	head   table.Snapshot
+	files  map[int]stagedEntry
+	schema stageSchema
 }
 
 // stageName is the branch of a load.
@@ -62,6 +65,7 @@ func stagings(meta table.Metadata, load etl.Load) (own *stagedBranch, others []*
 		if b.head.Summary != nil {
 			sum := b.head.Summary.Properties
 			b.load, b.fence = sum[propStage], number(sum, propOpened)
+			b.schema = stageSchemaOf(sum)
 			if b.files, err = parseStaged(sum[propStaged]); err != nil {
 				return nil, nil, terminal(fmt.Errorf("branch %s: %w", name, err))
 			}
@@ -95,7 +99,7 @@ func notStaged(target etl.Target, load etl.Load) error {
 // Prepare implements [etl.Stager]. A table that does not exist is created, empty.
 func (s *Sink) Prepare(ctx context.Context, target etl.Target, load etl.Load) error {
 	return s.contend(ctx, target, "open a staging", func() error {
-		tbl, err := s.open(ctx, target)
+		tbl, err := s.loadOrCreate(ctx, target)
 		if err != nil {
 			return err
 		}
@@ -110,15 +114,19 @@ func (s *Sink) Prepare(ctx context.Context, target etl.Target, load etl.Load) er
 		for _, b := range others {
 			past.fence = max(past.fence, b.fence)
 		}
-		if err := past.admit(target.Name, load.Fence); err != nil || own != nil && len(others) == 0 {
+		if err := past.admit(target.Name, load.Fence); err != nil {
 			return err
 		}
-		return s.openStaging(ctx, tbl, target, load, own, others)
+		schema, err := stagingSchema(tbl, own, target)
+		if err != nil || own != nil && len(others) == 0 && schema.made == nil {
+			return err
+		}
+		return s.openStaging(ctx, tbl, target, load, own, others, schema)
 	})
 }
 
 // openStaging makes a branch without files, unless there is one, and removes others.
-func (s *Sink) openStaging(ctx context.Context, tbl *table.Table, target etl.Target, load etl.Load, own *stagedBranch, others []*stagedBranch) error {
+func (s *Sink) openStaging(ctx context.Context, tbl *table.Table, target etl.Target, load etl.Load, own *stagedBranch, others []*stagedBranch, schema stageSchema) error {
 	w, err := newStageWork(ctx, s, tbl, target, load)
 	if err != nil {
 		return err
@@ -129,11 +137,12 @@ func (s *Sink) openStaging(ctx context.Context, tbl *table.Table, target etl.Tar
 	}
 	c := w.newStageCommit(nil)
 	c.remove(others)
-	if own == nil {
-		r := w.newRevision()
-		if err := c.put(r, load, nil, nil, nil); err != nil {
+	if own == nil || schema.made != nil {
+		more, err := w.putStaging(c, own, schema)
+		if err != nil {
 			return err
 		}
+		litter = append(litter, more...)
 	}
 	if err := c.commit(ctx); err != nil {
 		return err
@@ -174,7 +183,7 @@ func (s *Sink) Discard(ctx context.Context, target etl.Target) error {
 		if err != nil || len(others) == 0 {
 			return err
 		}
-		return s.openStaging(ctx, tbl, target, etl.Load{Kind: etl.Full}, &stagedBranch{}, others)
+		return s.openStaging(ctx, tbl, target, etl.Load{Kind: etl.Full}, &stagedBranch{}, others, stageSchema{})
 	})
 }
 
@@ -231,7 +240,7 @@ func (c *stageCommit) remove(branches []*stagedBranch) {
 }
 
 // put makes r the head of the branch, in place of old.
-func (c *stageCommit) put(r *revision, load etl.Load, old *stagedBranch, files map[int]stagedEntry, manifests []iceberg.ManifestFile) error {
+func (c *stageCommit) put(r *revision, load etl.Load, old *stagedBranch, schema stageSchema, files map[int]stagedEntry, manifests []iceberg.ManifestFile) error {
 	meta := c.w.tbl.Metadata()
 	fence := load.Fence
 	if old != nil {
@@ -244,6 +253,7 @@ func (c *stageCommit) put(r *revision, load etl.Load, old *stagedBranch, files m
 			propStage: load.ID, propOpened: fmt.Sprint(fence), propStaged: formatStaged(files),
 		}},
 	}
+	schema.mark(snap)
 	if err := r.list(snap, manifests); err != nil {
 		return err
 	}

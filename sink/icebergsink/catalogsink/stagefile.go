@@ -51,7 +51,7 @@ func (s *Sink) Stage(ctx context.Context, target etl.Target, load etl.Load, i in
 		f.Found = true
 		return f, nil
 	}
-	if err := checkTable(tbl, target); err != nil {
+	if tbl, _, err = own.schema.table(tbl, target, false); err != nil {
 		return etl.StagedFile{}, err
 	}
 	one := load
@@ -160,7 +160,7 @@ func (e *entering) try(ctx context.Context) (etl.StagedFile, error) {
 	c := w.newStageCommit(&own.head)
 	before := len(w.staged)
 	e.r.run = uuid.NewString() // no list is written over
-	if err := c.put(e.r, w.load, own, files, append(manifests, e.manifests...)); err != nil {
+	if err := c.put(e.r, w.load, own, own.schema, files, append(manifests, e.manifests...)); err != nil {
 		return etl.StagedFile{}, fmt.Errorf("table %s: %w", w.target.Name, err)
 	}
 	superseded := slices.Concat(e.lists, []string{own.head.ManifestList})

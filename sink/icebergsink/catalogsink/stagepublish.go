@@ -48,7 +48,7 @@ func (s *Sink) tryPublish(ctx context.Context, target etl.Target, load etl.Load)
 	if receipt, ok := past.find(load.ID); ok {
 		return receipt, nil
 	}
-	if err := errors.Join(past.admit(target.Name, load.Fence), checkTable(tbl, target)); err != nil {
+	if err := past.admit(target.Name, load.Fence); err != nil {
 		return etl.Receipt{}, err
 	}
 	own, _, err := stagings(tbl.Metadata(), load)
@@ -58,10 +58,15 @@ func (s *Sink) tryPublish(ctx context.Context, target etl.Target, load etl.Load)
 	if own == nil || len(own.files) < len(load.Files) {
 		return etl.Receipt{}, notStaged(target, load)
 	}
+	tbl, made, err := own.schema.table(tbl, target, true)
+	if err != nil {
+		return etl.Receipt{}, err
+	}
 	w, err := newWork(ctx, s, tbl, past, target, load)
 	if err != nil {
 		return etl.Receipt{}, err
 	}
+	w.remake = made
 	p := &publication{work: w, main: w.list, branch: own}
 	return p.run(ctx)
 }
@@ -227,11 +232,15 @@ func (p *publication) commitPublished(ctx context.Context) (*table.Table, error)
 		table.AssertTableUUID(p.tbl.Metadata().TableUUID()), table.AssertRefSnapshotID(table.MainBranch, snap.ParentSnapshotID),
 		table.AssertRefSnapshotID(p.branch.name, &p.branch.head.SnapshotID),
 	}
-	updates := []table.Update{
+	var updates []table.Update
+	if p.remake.remakes() {
+		reqs = append(reqs, table.AssertCurrentSchemaID(p.branch.schema.base))
+		updates = append(updates, table.NewSetCurrentSchemaUpdate(p.branch.schema.id))
+	}
+	updates = append(updates,
 		table.NewAddSnapshotUpdate(snap), table.NewSetSnapshotRefUpdate(table.MainBranch, r.id, table.BranchRef, 0, 0, 0),
 		table.NewRemoveSnapshotRefUpdate(p.branch.name), table.NewRemoveSnapshotsUpdate([]int64{p.branch.head.SnapshotID}, false),
-		table.NewSetPropertiesUpdate(props),
-	}
+		table.NewSetPropertiesUpdate(props))
 	meta, location, err := p.sink.cat.CommitTable(ctx, p.tbl.Identifier(), reqs, updates)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: commit: %w", p.target.Name, commitError(err))

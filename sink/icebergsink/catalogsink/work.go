@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -34,6 +35,7 @@ type work struct {
 	mode    writeMode
 	recast  []recast
 	data    []iceberg.DataFile
+	again   *baseWriter // rows of the full load that are written anew; nil if none are
 	deletes []iceberg.DataFile
 	found   map[*dataFile]bits // rows whose key the load has, for a difference
 	memory  *orderBook
@@ -106,7 +108,7 @@ func (w *work) run(ctx context.Context, changes *etl.Changes) (*table.Table, err
 		return w.commitSwapOwn(ctx)
 	case w.swaps():
 		return w.commitSwap(ctx)
-	case own, len(w.recast) > 0:
+	case own, len(w.recast) > 0, w.again != nil:
 		return w.commitOwn(ctx)
 	}
 	return w.commitDelta(ctx)
@@ -147,12 +149,12 @@ func (w *work) account() error {
 	if !w.swaps() {
 		after = w.counts.RowsBefore
 	}
-	for _, df := range w.data {
+	for _, df := range slices.Concat(w.again.written(), w.data) {
 		after += df.Count()
 	}
 	after -= w.gone
 	w.counts.RowsAfter = after
-	if err := w.load.Check(w.counts); err != nil {
+	if err := w.target.Check(w.load, w.counts); err != nil {
 		return fmt.Errorf("table %s: %w", w.target.Name, err)
 	}
 	return nil
@@ -165,7 +167,11 @@ func (w *work) writeRows(ctx context.Context, changes *etl.Changes) error {
 		return err
 	}
 	defer rows.abort()
+	defer func() { w.again.abort() }()
 	cause := w.settle(ctx, changes, rows)
+	if cause == nil {
+		cause = w.retireAbsent(ctx, changes, rows)
+	}
 	if cause != nil && !errors.Is(cause, errStopped) {
 		return cause
 	}
@@ -179,6 +185,9 @@ func (w *work) writeRows(ctx context.Context, changes *etl.Changes) error {
 		}
 	}
 	if w.data, err = rows.close(); err != nil {
+		return err
+	}
+	if err := w.again.close(); err != nil {
 		return err
 	}
 	return cause
@@ -245,6 +254,9 @@ func (w *work) settlePart(ctx context.Context, part *etl.Part, rows *rowWriter) 
 	if err != nil {
 		return err
 	}
+	if err := w.writeBase(ctx, res); err != nil {
+		return err
+	}
 	rows.expect(res.Expected())
 	if part.Compares() { // which rows go shows when they have been compared
 		if err = w.writeBatches(ctx, res, rows); err == nil {
@@ -295,11 +307,11 @@ func (w *work) remove(ctx context.Context, part *etl.Part, matches []*match, res
 func (w *work) takeRemoved(matches []*match, res *etl.Resolution) {
 	var g errgroup.Group
 	g.SetLimit(w.sink.opts.Workers)
-	for _, m := range matches {
+	for batch, m := range matches {
 		g.Go(func() error {
 			n := 0
-			for i, ordinal := range m.found.Ordinals {
-				if res.Removes(ordinal) {
+			for i := range m.found.Ordinals {
+				if res.RemovesRow(batch, i) {
 					m.positions[n] = m.positions[i]
 					n++
 				}

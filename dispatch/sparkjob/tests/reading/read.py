@@ -13,8 +13,9 @@ from tidemark_spark import manifest, reading
 from tidemark_spark.errors import RowError
 
 
-def first_pass(m: manifest.Manifest, out: dict[str, Any]) -> list[bytes]:
-    cells: list[bytes] = []
+def first_pass(m: manifest.Manifest, out: dict[str, Any]) -> dict[int, bytes]:
+    """The cells of the rows, by their numbers."""
+    cells: dict[int, bytes] = {}
     t = m.table
     names = ["long", "int", *[t.column(k).type for k in t.key]]
     if t.old_key and not m.load.full:
@@ -24,12 +25,12 @@ def first_pass(m: manifest.Manifest, out: dict[str, Any]) -> list[bytes]:
         assert batch.schema.equals(reading.schema(m))
         columns = [texts(batch.column(1 + i), name) for i, name in enumerate(names)]
         out["first"] += [list(row) for row in zip(*columns)]
-        cells += batch.column(batch.num_columns - 1).to_pylist()
+        cells |= zip(batch.column(1).to_pylist(), batch.column(batch.num_columns - 1).to_pylist())
     return cells
 
 
-def second_pass(m: manifest.Manifest, packed: list[bytes], picked: list[int], out: dict[str, Any]) -> None:
-    rows = [reading.unpack(packed[n - 1]) for n in picked]
+def second_pass(m: manifest.Manifest, packed: dict[int, bytes], picked: list[int], out: dict[str, Any]) -> None:
+    rows = [reading.unpack(packed[n]) for n in picked]
     batch = reading.decode(m, rows, [(0, n) for n in picked])
     columns = [texts(batch.column(i), c.type) for i, c in enumerate(m.table.columns)]
     out["rows"] = [list(row) for row in zip(*columns)]

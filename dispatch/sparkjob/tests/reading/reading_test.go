@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -78,23 +79,30 @@ func mistakes(of []outcome) int {
 	return len(rules)
 }
 
-func writeReading(t *testing.T, r random, dir string, i int, c reading) outcome {
-	path := filepath.Join(dir, fmt.Sprintf("%05d", i))
+// writeFile writes a file, and the manifest of a load of it beside it.
+func writeFile(t *testing.T, path string, c reading) {
 	require.NoError(t, os.WriteFile(path, c.data, 0o600))
-	file := etl.File{Location: location, Size: int64(len(c.data))}
-	m, err := dispatch.NewManifest(etl.Job{
+	file := etl.File{Location: location, Size: int64(len(c.data)), Part: partOf(c.table, c.kind)}
+	m, err := dispatch.NewManifest(t.Context(), etl.Job{
 		ID: "job", Table: c.table, URIs: []string{path}, Sink: etl.Declaration{Kind: "none"},
 		Load: etl.Load{ID: "load", Table: c.table.Name, Kind: c.kind, Files: []etl.File{file}},
 	})
 	require.NoError(t, err)
 	writeJSON(t, path+".manifest", m)
+}
+
+func writeReading(t *testing.T, r random, dir string, i int, c reading) outcome {
+	path := filepath.Join(dir, fmt.Sprintf("%05d", i))
+	writeFile(t, path, c)
 	out := engine(t, c.table, c.kind, c.data, nil)
 	picked := []int64{}
 	if out.Error == nil {
 		share := pick(r, 5, 50, 100)
-		for row := range out.First {
+		for _, row := range out.First {
 			if r.chance(share) {
-				picked = append(picked, int64(row)+1)
+				number, err := strconv.ParseInt(*row[0], 10, 64)
+				require.NoError(t, err)
+				picked = append(picked, number)
 			}
 		}
 		out = engine(t, c.table, c.kind, c.data, picked)

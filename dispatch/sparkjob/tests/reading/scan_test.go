@@ -13,7 +13,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/tidemark-data/etl"
-	"github.com/tidemark-data/etl/format"
 )
 
 const location = "s/t/file"
@@ -79,6 +78,16 @@ type keyed struct {
 }
 
 func firstPass(table etl.Table, kind etl.LoadKind, data []byte) ([][]*string, error) {
+	k := newKeyed(table, kind)
+	err := scanFile(table, data, etl.ScanRequest{Kind: kind, Columns: k.columns}, k.batch)
+	if err == nil && len(k.rows) == 0 && !table.AllowEmpty && partOf(table, kind) == "" {
+		err = &etl.RowError{File: location, Rule: "file has no rows"}
+	}
+	return k.rows, err
+}
+
+// newKeyed is about to read the columns of the first pass.
+func newKeyed(table etl.Table, kind etl.LoadKind) *keyed {
 	k := &keyed{table: table, kind: kind, op: -1, old: -1}
 	for _, name := range slices.Concat(table.Key, table.OrderBy) {
 		k.columns = append(k.columns, etl.ScanColumn{Column: table.Columns[table.Columns.Index(name)]})
@@ -95,11 +104,7 @@ func firstPass(table etl.Table, kind etl.LoadKind, data []byte) ([][]*string, er
 			k.columns = append(k.columns, etl.ScanColumn{Column: col, Optional: true})
 		}
 	}
-	err := scanFile(table, data, etl.ScanRequest{Kind: kind, Columns: k.columns}, k.batch)
-	if err == nil && len(k.rows) == 0 && !table.AllowEmpty {
-		err = &etl.RowError{File: location, Rule: "file has no rows"}
-	}
-	return k.rows, err
+	return k
 }
 
 func (k *keyed) batch(rows etl.Rows) error {
@@ -161,7 +166,7 @@ func (o *outcome) secondPass(table etl.Table, kind etl.LoadKind, data []byte, pi
 	for _, col := range table.Columns {
 		req.Columns = append(req.Columns, etl.ScanColumn{Column: col})
 	}
-	_, rowwise := table.Format.(format.CSV)
+	rowwise := delimited(table.Format)
 	return scanFile(table, data, req, func(rows etl.Rows) error {
 		if err := required(table, rows, rowwise); err != nil {
 			return err

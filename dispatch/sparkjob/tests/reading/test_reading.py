@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from tidemark_spark import cells, errors, files, manifest, reading, types
 
 DOCUMENT: dict[str, Any] = {
-    "version": 1, "job_id": "job",
+    "version": 2, "job_id": "job",
     "load": {"id": "load", "table": "s.t", "kind": "incremental", "epoch": 1, "files": None, "fence": 7},
     "files": [{"uri": "/nowhere", "location": "s/t/1.csv", "id": "a", "size": 3}],
     "table": {
@@ -62,6 +62,12 @@ class ManifestTest(unittest.TestCase):
         self.assertEqual(m.load.fence, 7)
         self.assertEqual(pickle.loads(pickle.dumps(m)), m)
 
+    def test_modes(self) -> None:
+        for mode in ("upsert", "soft_delete", "history"):
+            self.assertEqual(manifest.parse(json.dumps(DOCUMENT | {"table": DOCUMENT["table"] | {"mode": mode}})).table.mode, mode)
+        keyless = DOCUMENT["table"] | {"mode": "append", "key": None, "order_by": None}
+        self.assertEqual(manifest.parse(json.dumps(DOCUMENT | {"table": keyless})).table.key, ())
+
     def test_refuses(self) -> None:
         def with_(path: str, value: Any) -> str:
             doc = copy.deepcopy(DOCUMENT)
@@ -73,9 +79,9 @@ class ManifestTest(unittest.TestCase):
             return json.dumps(doc)
 
         wrong = [
-            "{", "[]", "null", with_("version", 2), with_("version", True), with_("table.key", []), with_("table.key", ["x"]), with_("table.key", [1]),
+            "{", "[]", "null", with_("version", 1), with_("version", True), with_("table.key", []), with_("table.key", ["x"]), with_("table.key", [1]),
             with_("load.kind", "unknown"), with_("files.0.size", "3"), with_("table.columns", [{"name": "id"}]), with_("table.old_key", ["a", "b"]),
-            with_("sink", None), with_("table.op_codes", {"U": 1}), with_("load.fence", None),
+            with_("table.mode", "append"), with_("table.mode", "versions"), with_("table.mode", 1), with_("sink", None), with_("table.op_codes", {"U": 1}), with_("load.fence", None),
         ]  # fmt: skip
         for text in wrong:
             with self.subTest(text[:80]), self.assertRaises(errors.Terminal):

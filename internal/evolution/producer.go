@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,11 @@ type field struct {
 	wideAt       int
 	renamedAt    int
 	nullable     int // the version from which on it may be null
+	// until is the version from which on its values are of a type that it cannot take:
+	// they go to the column of which it is the textOf, as text.
+	until  int
+	textOf string
+	sparse bool // JSON records may lack it
 }
 
 // fields are the universe of columns. What a version does not have is unsupplied in
@@ -39,8 +45,8 @@ func fields(typed bool) []field {
 		d2 = etl.Decimal(15, 2)
 	}
 	return []field{
-		{name: "id", narrow: etl.Long, wide: etl.Long},
-		{name: "at", narrow: etl.Long, wide: etl.Long},
+		{name: "id", narrow: etl.Int, wide: etl.Long, wideAt: 4},
+		{name: "at", narrow: etl.Int, wide: etl.Long, wideAt: 5},
 		{name: "count", narrow: etl.Int, wide: etl.Long, wideAt: 2},
 		{name: "ratio", narrow: etl.Float, wide: etl.Double, wideAt: 3},
 		{name: "price", narrow: d1, wide: d2, wideAt: 2},
@@ -50,18 +56,31 @@ func fields(typed bool) []field {
 		{name: "seen", narrow: etl.Long, wide: etl.Long, from: 1},
 		{name: "share", narrow: etl.Double, wide: etl.Double, from: 3},
 		{name: "label", narrow: etl.String, wide: etl.String, from: 5},
+		{name: "size", narrow: etl.Int, wide: etl.Int, until: 3},
+		{name: "size_string", narrow: etl.String, wide: etl.String, from: 3, textOf: "size"},
+		{name: "rare", narrow: etl.Long, wide: etl.Long, from: 2, sparse: true},
 	}
 }
 
 const lastVersion = 6
 
-func (f field) in(version int) bool { return f.from <= version && (f.to == 0 || version < f.to) }
+func (f field) in(version int) bool {
+	return f.from <= version && (f.to == 0 || version < f.to) && (f.until == 0 || version < f.until)
+}
 
 func (f field) at(version int) etl.Type {
 	if f.wideAt > 0 && version >= f.wideAt {
 		return f.wide
 	}
 	return f.narrow
+}
+
+// inFile is name and type in Parquet files.
+func (f field) inFile(version int) (string, etl.Type) {
+	if f.textOf != "" {
+		return f.textOf, etl.Double
+	}
+	return f.called(version), f.at(version)
 }
 
 func (f field) called(version int) string {
@@ -82,6 +101,12 @@ type producer struct {
 
 // value is one that a file of the version holds.
 func (p *producer) value(f field, version int) any {
+	switch {
+	case f.textOf != "":
+		return fmt.Sprintf("%d.5", p.r.IntN(1000))
+	case f.sparse && !p.parquet && p.r.IntN(2) == 0:
+		return etltest.Unsupplied{}
+	}
 	if f.name != "id" && f.name != "at" && (f.name != "code" || version >= f.nullable) && p.r.IntN(6) == 0 {
 		return nil
 	}
@@ -125,9 +150,15 @@ func (p *producer) rows(kind etl.LoadKind, version int) []etltest.Change {
 			switch {
 			case f.name == "id":
 				c.Values[i] = int64(p.r.IntN(60))
+				if f.at(version) == etl.Long && p.r.IntN(4) == 0 {
+					c.Values[i] = int64(1)<<33 + int64(p.r.IntN(20))
+				}
 			case f.name == "at":
 				p.seq += int64(p.r.IntN(3)) - int64(p.r.IntN(8)/7)*5
 				c.Values[i] = max(p.seq, 0)
+				if f.at(version) == etl.Long && p.seq%3 == 0 {
+					c.Values[i] = int64(1)<<33 + max(p.seq, 0)
+				}
 			case f.in(version):
 				c.Values[i] = p.value(f, version)
 			case kind != etl.Full:
@@ -151,11 +182,13 @@ func (p *producer) file(kind etl.LoadKind, version int, rows []etltest.Change) [
 			record["Op"] = map[etl.Op]string{etl.Upsert: "U", etl.Delete: "D"}[row.Op]
 		}
 		for i, f := range p.fields {
-			if f.in(version) {
-				record[f.called(version)] = row.Values[i]
-				if text, ok := row.Values[i].(string); ok && f.name == "price" {
-					record[f.called(version)] = json.Number(text)
-				}
+			if _, lacks := row.Values[i].(etltest.Unsupplied); !f.in(version) || lacks {
+				continue
+			}
+			name, _ := f.inFile(version)
+			record[name] = row.Values[i]
+			if text, ok := row.Values[i].(string); ok && (f.name == "price" || f.textOf != "") {
+				record[name] = json.Number(text)
 			}
 		}
 		line, err := json.Marshal(record)
@@ -173,7 +206,8 @@ func (p *producer) parquetFile(kind etl.LoadKind, version int, rows []etltest.Ch
 	}
 	for i, f := range p.fields {
 		if f.in(version) {
-			arrowFields = append(arrowFields, arrow.Field{Name: f.called(version), Type: f.at(version).Arrow(), Nullable: true})
+			name, typ := f.inFile(version)
+			arrowFields = append(arrowFields, arrow.Field{Name: name, Type: typ.Arrow(), Nullable: true})
 			has = append(has, i)
 		}
 	}
@@ -217,6 +251,12 @@ func (p *producer) append(to array.Builder, v any) {
 			return
 		}
 	case *array.Float64Builder:
+		if s, ok := v.(string); ok {
+			n, err := strconv.ParseFloat(s, 64)
+			require.NoError(p.t, err)
+			to.Append(n)
+			return
+		}
 		if n, ok := v.(float64); ok {
 			to.Append(n)
 			return
