@@ -26,8 +26,8 @@ type LookupSource interface {
 	Load(ctx context.Context) (arrow.RecordBatch, error)
 }
 
-// LookupFunc is a source made of a function, as one that reads another table. It
-// runs in Go only.
+// LookupFunc is a source made of a function, as one that asks a service. It runs in Go
+// only.
 type LookupFunc struct {
 	Cols etl.Columns
 	Func func(ctx context.Context) (arrow.RecordBatch, error)

@@ -15,7 +15,8 @@ import (
 )
 
 // LookupTable is another table of the lake, as it is when it is read. A table that
-// is not there yet has no rows.
+// is not there yet has no rows. A job on Spark reads it in the catalog of its own
+// table, once, up to 256 MiB.
 type LookupTable struct {
 	// Tables is what reads it: a sink that is an [etl.Scanner].
 	Tables etl.Scanner

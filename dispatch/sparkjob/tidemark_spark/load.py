@@ -9,7 +9,8 @@ import time
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from . import appending, badrows, catalog, changes, checks, chronicling, committed, difference, errors, evolving, history, versionstaging, winners
+from . import appending, badrows, catalog, changes, checks, chronicling, committed, difference, errors, evolving, history
+from . import transforms_tables, versionstaging, winners
 from .commit import Conflict, Staging, Unknown
 from .manifest import Manifest
 from .memory import Memory
@@ -22,6 +23,7 @@ def run(spark: SparkSession, manifest: Manifest) -> dict:
     """Applies the load and returns its receipt. Raises the errors of the job."""
     session = catalog.configure(spark, manifest.sink)
     manifest, waiting = badrows.fetch(manifest)
+    manifest = transforms_tables.fetch(session, manifest)
     session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "8192")
     attempts = _Attempts(session, manifest, waiting)
     try:

@@ -1,5 +1,6 @@
-"""Lookups in other tables' rows (the engine's transform/lookup.go). A source is read
-whole, once in each Python worker of a job; files are looked for on its machine."""
+"""Lookups in other tables' rows (the engine's transform/lookup.go). A file is read
+whole, once in each Python worker of a job, which looks for it on its machine; tables
+have been read before (transforms_tables)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from . import types
+from . import transforms_tables, types
 from .errors import BadValue, Retryable, Terminal
 from .manifest import Column
 from .textconv import converter
@@ -24,11 +25,12 @@ _MAX_FILE = 256 << 20
 
 def lookup(options: dict[str, Any], rows: Rows) -> Rows:
     """Adds columns with values of a row of the source."""
-    index = _index(json.dumps(options["source"]), json.dumps(options["on"]))
-    on = [o["column"] for o in options["on"]]
-    found = [index.rows.get(key, -1) if None not in key else None for key in _keys([rows.column(name) for name in on])]
+    source, on = options["source"], json.dumps(options["on"])
+    index = _held(source["rows"], on) if source["kind"] == transforms_tables.HELD else _index(json.dumps(source), on)
+    by = [o["column"] for o in options["on"]]
+    found = [index.rows.get(key, -1) if None not in key else None for key in _keys([rows.column(name) for name in by])]
     if options.get("miss") == "error" and -1 in found:
-        raise BadRow(found.index(-1), "not found in the lookup", on[0])
+        raise BadRow(found.index(-1), "not found in the lookup", by[0])
     for take in options["take"]:
         values, kind = index.columns[take["source"]]
         missing = len(values)  # the place of what stands for a miss
@@ -50,7 +52,15 @@ class _Index:
 
 @functools.lru_cache(maxsize=16)
 def _index(source: str, on: str) -> _Index:
-    columns = _load(json.loads(source))
+    return _indexed(_load(json.loads(source)), on)
+
+
+@functools.lru_cache(maxsize=16)
+def _held(rows: transforms_tables.Held, on: str) -> _Index:
+    return _indexed(transforms_tables.load(rows), on)
+
+
+def _indexed(columns: dict[str, tuple[pa.Array, str]], on: str) -> _Index:
     rows: dict[tuple[Any, ...], int] = {}
     for n, key in enumerate(_keys([columns[o["source"]] for o in json.loads(on)])):
         if None in key:
