@@ -31,8 +31,10 @@ lint: $(LINT) vet
 $(LINT):
 	GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
-# Race detector over everything that is concurrent.
-SINGLE_THREADED := /(bench|examples|interop|integration|internal/(chicago|ci|config|killtest|textconv))(/|$$)
+# Race detector over everything that is concurrent: not where no goroutine is started
+# and nothing shared but pools, nor where a whole history is played in one process
+# that internal/torture plays, too.
+SINGLE_THREADED := /(bench|examples|interop|integration|profile|format/(avro|parquet)format|check/hllcheck|transform/(expr|nfctransform)|dispatch/(emrdispatch|gluedispatch|s3store|sparkjob)|control/internal|quarantine/internal|internal/(cells|celltext|chicago|ci|config|differential|dynamo|evolution|formats|killtest|pages|ranking|rowkey|scanned|spill|textconv))(/|$$)
 race:
 	$(GO) test -race -short $$($(GO) list ./... | grep -vE '$(SINGLE_THREADED)')
 

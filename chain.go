@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -199,4 +200,23 @@ func sameColumns(got, want *arrow.Schema) error {
 		}
 	}
 	return nil
+}
+
+// keysOf finds the keys of rows that the transforms have made.
+func (w *winners) keysOf(rec arrow.RecordBatch) ([]int32, error) {
+	keys, err := w.keyColumns(rec)
+	if err != nil {
+		return nil, err
+	}
+	b := batches.Get().(*rowkey.Batch)
+	defer batches.Put(b)
+	if err := w.c.key.Encode(b, keys); err != nil {
+		return nil, WithOutcome(Terminal, err)
+	}
+	found := make([]int32, b.Len())
+	w.r.part.keys.Find(b, found)
+	if slices.Contains(found, -1) {
+		return nil, WithOutcome(Terminal, errUnstableKey)
+	}
+	return found, nil
 }

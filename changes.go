@@ -18,7 +18,8 @@ type Found struct {
 	// Ordinals[i] is the key of row i, as [Part.Find] gave it.
 	Ordinals []int32
 	// Record holds the columns that [Part.Wants] names, in that order; nil
-	// where it names none.
+	// where it names none. Of Base it may be nil where these are the ordering
+	// columns, unless [Part.WantsBase].
 	Record arrow.RecordBatch
 	// Digests may stand in place of Record where [Part.TakesDigests].
 	Digests []Digest
@@ -69,6 +70,7 @@ type Changes struct {
 	digests digestSeeds
 	checks  *checking  // nil without checks
 	bad     *badRows   // nil where no rows are, or were, set aside
+	full    []bool     // files that are mended rows of a full load; nil if none
 	erased  *erasedSet // nil where no row may be of an erased key
 
 	shapes []*fileShape // by file; nil where all are read as declared
@@ -155,6 +157,7 @@ func NewChanges(cfg ChangesConfig) (*Changes, error) {
 	if c.order, err = codec(t.Columns, t.OrderBy); err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.Name, err)
 	}
+	c.full = c.fullFiles()
 	if c.shown, err = codec(target.Columns, target.OrderBy); err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.Name, err)
 	}
@@ -235,7 +238,7 @@ func (c *Changes) startsOver() bool {
 // simple reports whether of each key the last change of all matters, and the
 // last one of the greatest order, and no others.
 func (c *Changes) simple() bool {
-	return !c.partial() && !c.softens() && !c.chronicles() && (len(c.table.OldKey) == 0 || c.load.Kind == Full)
+	return !c.partial() && !c.softens() && !c.chronicles() && c.full == nil && (len(c.table.OldKey) == 0 || c.load.Kind == Full)
 }
 
 // crossing reports whether rows may take values from the row of another key,

@@ -17,7 +17,8 @@ const (
 // updated. below, if not nil, receives for each change whose upsert won what
 // stood under the key just before: a state of sources, for unsupplied columns. soft,
 // if not nil, lets rows stay that are deleted or given up, and receives their marks.
-func (h *history) fold(keys int, w [][]byte, below []origin, soft *softMarks) (state []int64) {
+// full, if not nil, knows the rows of the full load and which changes are such rows.
+func (h *history) fold(keys int, w [][]byte, below []origin, soft *softMarks, full *fullRows) (state []int64) {
 	state = make([]int64, keys)
 	for i := range state {
 		state[i] = stateCommitted
@@ -27,11 +28,11 @@ func (h *history) fold(keys int, w [][]byte, below []origin, soft *softMarks) (s
 		base := origin{state: stateDeleted}
 		if c.old >= 0 {
 			base = origin{state[c.old], c.old}
-			if wins(o, &w[c.old]) && !soft.keep(c.old, state[c.old], int64(i)) {
+			if full.wins(int64(i), c.old, o, &w[c.old]) && !soft.keep(c.old, state[c.old], int64(i)) {
 				state[c.old] = stateMoved
 			}
 		}
-		if c.key < 0 || !wins(o, &w[c.key]) {
+		if c.key < 0 || !full.wins(int64(i), c.key, o, &w[c.key]) {
 			continue
 		}
 		if c.mark&markDelete != 0 {

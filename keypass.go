@@ -221,8 +221,8 @@ func (k *keyPass) orders(b *keyBatch, file int, cols []arrow.Array) error {
 	if err := k.c.order.Encode(&b.orders, cols[k.orderAt:k.orderAt+n]); err != nil {
 		return err
 	}
-	if k.c.mendsFull(file) {
-		b.orders.Reset(k.c.order) // any change beats a row of the full load, whatever its order
+	if k.c.chronicles() && k.c.mendsFull(file) {
+		b.orders.Reset(k.c.order) // it comes on top of what its key has
 		for range b.marks {
 			b.orders.AppendNull()
 		}

@@ -70,22 +70,8 @@ func (c *Changes) mendsFull(file int) bool {
 
 // mendsFull reports whether the row that a key gets is a mended one of the full load.
 func (r *Resolution) mendsFull(k int32) bool {
-	c := r.part.c
-	if c.bad == nil || len(c.bad.aside.mended) == 0 {
-		return false
-	}
-	at := int64(0)
-	switch s := r.settlement.(type) {
-	case *contest:
-		if w := s.winner(k); w&markDelete == 0 {
-			at = w.position()
-		}
-	case *replay:
-		if state := s.state[k]; state >= 0 {
-			at = s.h.changes[state].mark.position()
-		}
-	}
-	return at > 0 && c.mendsFull(r.part.in.fileOf(at))
+	s, ok := r.settlement.(*replay)
+	return ok && s.state[k] >= 0 && s.full.has(s.state[k])
 }
 
 // fullRow reads a mended row of a full load as a change: as an upsert, unless it says

@@ -18,6 +18,7 @@ type replay struct {
 	below  []origin   // by change, where rows may be partial
 	rowOf  []rowRef   // committed rows, where rows may be partial or are marked
 	marks  *softMarks // where deletes leave marked rows
+	full   *fullRows  // where the load brings mended rows of the full load
 }
 
 var (
@@ -34,7 +35,7 @@ type rowRef struct {
 
 func newReplay(r *Resolution) *replay {
 	p := r.part
-	s := &replay{r: r, h: p.all, orders: make([][]byte, p.Len())}
+	s := &replay{r: r, h: p.all, orders: make([][]byte, p.Len()), full: newFullRows(p)}
 	if p.c.partial() {
 		s.below = make([]origin, len(s.h.changes))
 	}
@@ -53,15 +54,20 @@ func (s *replay) committed(f Found, orders *rowkey.Batch) {
 		if s.rowOf != nil {
 			s.rowOf[k] = rowRef{f.Record, i}
 		}
+		var order []byte
 		if orders != nil && !orders.Null(i) {
 			at := len(arena)
 			arena = orders.Append(arena, i)
-			s.orders[k] = arena[at:len(arena):len(arena)]
+			order = arena[at:len(arena):len(arena)]
+		}
+		if s.full.committed(k, f.Base, order); !f.Base {
+			s.orders[k] = order
 		}
 	}
 }
 
 func (s *replay) remembered(k int32, order []byte) {
+	s.full.remembered(k, order)
 	s.orders[k] = nil
 	if len(order) > 0 {
 		s.orders[k] = order
@@ -70,7 +76,7 @@ func (s *replay) remembered(k int32, order []byte) {
 
 // settle gives each row read its fate, as if no winner were filtered.
 func (s *replay) settle() Counts {
-	s.state = s.h.fold(s.r.part.Len(), s.orders, s.below, s.marks)
+	s.state = s.h.fold(s.r.part.Len(), s.orders, s.below, s.marks, s.full)
 	if s.marks != nil {
 		return s.settleSoft()
 	}

@@ -159,7 +159,7 @@ func (r *Resolution) found(f Found) error {
 	if r.differs != nil {
 		return r.compare(f)
 	}
-	if len(target.OrderBy) == 0 || f.Base || f.Record == nil {
+	if len(target.OrderBy) == 0 || f.Base && r.part.c.full == nil || f.Record == nil {
 		r.settlement.committed(f, nil)
 		return nil
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tidemark-data/etl/internal/cells"
-	"github.com/tidemark-data/etl/internal/rowkey"
 )
 
 // A delete in a table of ModeSoftDelete is like an upsert that supplies nothing but
@@ -122,21 +121,7 @@ func (w *winners) ordinals(rec arrow.RecordBatch) ([]int32, error) {
 	if !w.c.softens() || rec.NumRows() == 0 {
 		return nil, nil
 	}
-	keys, err := w.keyColumns(rec)
-	if err != nil {
-		return nil, err
-	}
-	b := batches.Get().(*rowkey.Batch)
-	defer batches.Put(b)
-	if err := w.c.key.Encode(b, keys); err != nil {
-		return nil, WithOutcome(Terminal, err)
-	}
-	found := make([]int32, b.Len())
-	w.r.part.keys.Find(b, found)
-	if slices.Contains(found, -1) {
-		return nil, WithOutcome(Terminal, errUnstableKey)
-	}
-	return found, nil
+	return w.keysOf(rec)
 }
 
 // rewritten gives out the committed rows that deletes mark.

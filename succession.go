@@ -11,7 +11,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/tidemark-data/etl/internal/cells"
-	"github.com/tidemark-data/etl/internal/rowkey"
 )
 
 // succession is what becomes of the last versions of keys in a full load of a history
@@ -124,7 +123,7 @@ func (s *succession) end(k int32) int64 {
 // dress leaves out the winners that equal what stands and makes versions of the others.
 // It is safe for concurrent use: no two rows have the same key.
 func (s *succession) dress(w *winners, out *won) error {
-	keys, err := s.keysOf(w, out.rec)
+	keys, err := w.keysOf(out.rec)
 	if err != nil {
 		return err
 	}
@@ -153,25 +152,6 @@ func (s *succession) dress(w *winners, out *won) error {
 	}
 	out.with(w.c.target.Schema, versionCells(vs))
 	return nil
-}
-
-// keysOf finds the keys of rows.
-func (s *succession) keysOf(w *winners, rec arrow.RecordBatch) ([]int32, error) {
-	cols, err := w.keyColumns(rec)
-	if err != nil {
-		return nil, err
-	}
-	b := batches.Get().(*rowkey.Batch)
-	defer batches.Put(b)
-	if err := w.c.key.Encode(b, cols); err != nil {
-		return nil, WithOutcome(Terminal, err)
-	}
-	found := make([]int32, b.Len())
-	w.r.part.keys.Find(b, found)
-	if slices.Contains(found, -1) {
-		return nil, WithOutcome(Terminal, errUnstableKey)
-	}
-	return found, nil
 }
 
 // lose takes note that the winners of keys were filtered: what stood ends.

@@ -28,6 +28,9 @@ type mending struct {
 	versions *etltest.Model
 }
 
+// apart is how far orders are from each other, so that each change can have its own.
+const apart = 1000
+
 // meant is a row as it was meant, and where it stands.
 type meant struct {
 	file   int // 0 is the full load
@@ -98,9 +101,12 @@ func (m *mending) land(file int) {
 	var text strings.Builder
 	for row := range 1 + m.IntN(6) {
 		m.clock += 1 + m.IntN(3)
-		r := &meant{file: file, row: int64(row + 1), op: []string{"U", "U", "D"}[m.IntN(3)], values: [3]int{m.IntN(4), m.clock, m.IntN(90)}}
+		r := &meant{file: file, row: int64(row + 1), op: []string{"U", "U", "D"}[m.IntN(3)], values: [3]int{m.IntN(4), m.clock * apart, m.IntN(90)}}
 		if m.ordered && m.IntN(3) == 0 {
-			r.values[1] = m.IntN(m.clock) * 10 // out of order
+			r.values[1] = m.IntN(m.clock) * 10 * apart // out of order
+			if file > 0 {
+				r.values[1] += m.clock // a late change of the order that is committed wins, as everywhere
+			}
 		}
 		if file == 0 {
 			r.op = "U"
@@ -189,7 +195,7 @@ func (m *mending) replay() (done, asked int) {
 	err := m.lake.Runner().ReplayBad(m.t.Context(), "shop.orders", row.ID, []byte(r.text))
 	positional := !m.ordered || r.file == 0
 	if positional {
-		require.Equal(m.t, m.later(r), err != nil, "%v: %v", r, err)
+		require.Equal(m.t, m.later(r), err != nil, "%v: %v\n%s", r, err, m.story())
 	}
 	if err != nil {
 		require.ErrorContains(m.t, err, "overtaken")
@@ -214,14 +220,31 @@ func (m *mending) find(row etl.QuarantinedRow) *meant {
 	panic("no such row")
 }
 
-// later reports whether the table has a later change of the row's key.
+// later reports whether the table has, or had, a later change of the row's key.
 func (m *mending) later(r *meant) bool {
 	after := false
 	for _, o := range m.rows {
-		if after && o.loaded && !o.waits && o.values[0] == r.values[0] {
+		if after && o.loaded && !o.waits && o.values[0] == r.values[0] && !m.lost(o) {
 			return true
 		}
 		after = after || o == r
+	}
+	return false
+}
+
+// lost reports whether a row was superseded by one that stands before it in the full
+// load: it was never in the table, and overtakes nothing.
+func (m *mending) lost(r *meant) bool {
+	if !m.ordered || r.file > 0 || r.bad {
+		return false
+	}
+	for _, o := range m.rows {
+		if o == r {
+			break
+		}
+		if !o.bad && o.values[0] == r.values[0] && o.values[1] > r.values[1] {
+			return true
+		}
 	}
 	return false
 }
@@ -249,13 +272,17 @@ func (m *mending) check(what string) {
 	require.NoError(m.t, err)
 	got, err := etltest.ReadRows(m.t.Context(), m.lake.Sink, "shop.orders")
 	require.NoError(m.t, err)
-	var story bytes.Buffer
-	for _, r := range m.rows {
-		fmt.Fprintf(&story, "%+v\n", *r)
-	}
 	want := model.Rows()
 	if m.versions != nil {
 		want = m.versions.Rows()
 	}
-	require.Empty(m.t, want.Diff(got), "%s\n%s", what, story.String())
+	require.Empty(m.t, want.Diff(got), "%s\n%s", what, m.story())
+}
+
+func (m *mending) story() string {
+	var b bytes.Buffer
+	for _, r := range m.rows {
+		fmt.Fprintf(&b, "%+v\n", *r)
+	}
+	return b.String()
 }

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from .changes import moving, partial
+from .changes import full_files, moving, partial
 from .manifest import Manifest
 from .softdelete import marks
 
@@ -45,10 +45,11 @@ def _later(manifest: Manifest, at: Place, row: dict[str, Any]) -> bool:
 def _last(manifest: Manifest, changes: DataFrame, keys: set[bytes]) -> dict[bytes, Place]:
     """The place of the last change of each key that can matter to it, as the engine
     keeps them: the last one of the greatest order and the last one without an order; or
-    all changes, where keys move or rows are completed from others."""
+    all changes, where keys move, rows are completed from others or mended rows of the
+    full load are among them."""
     watched = changes.sparkSession.createDataFrame([(bytearray(k),) for k in sorted(keys)], "wk binary")
     place = F.struct("f", "n")
-    every = partial(manifest) or moving(manifest) or marks(manifest)
+    every = partial(manifest) or moving(manifest) or marks(manifest) or bool(full_files(manifest))
     rows = changes.select("ek", "f", "n", "eo")
     if every:
         gives_up = changes.filter(F.col("old").isNotNull()).select(F.col("old").alias("ek"), "f", "n", "eo")

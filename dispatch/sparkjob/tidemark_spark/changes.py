@@ -33,6 +33,13 @@ def completed(manifest: Manifest) -> bool:
     return partial(manifest) or softdelete.marks(manifest) or manifest.table.mode == HISTORY
 
 
+def full_files(manifest: Manifest) -> frozenset[int]:
+    """The files that are mended rows of a full load whose orders matter."""
+    if not manifest.table.order_by or manifest.load.full or manifest.table.mode == HISTORY:
+        return frozenset()
+    return frozenset(i for i in range(len(manifest.files)) if manifest.kind_of(i) != manifest.load.kind)
+
+
 def crossing(manifest: Manifest) -> bool:
     """Whether rows may take values from the row of another key."""
     return partial(manifest) and moving(manifest)
@@ -144,8 +151,8 @@ def _changes(manifest: Manifest, batch: pa.RecordBatch) -> Iterator[pa.RecordBat
     orders = pa.nulls(n, pa.binary())
     if table.order_by:
         orders = encode([batch.column(f"o{i}") for i in range(len(table.order_by))], types_of(table.columns, table.order_by))
-    if table.order_by and n and manifest.kind_of(batch.column("f")[0].as_py()) != manifest.load.kind:
-        orders = pa.nulls(n, pa.binary())  # any change beats a row of the full load
+    if table.mode == HISTORY and n and manifest.kind_of(batch.column("f")[0].as_py()) != manifest.load.kind:
+        orders = pa.nulls(n, pa.binary())  # it comes on top of what its key has
     place = {"f": batch.column("f"), "n": batch.column("n"), "eo": orders}
     if not moving(manifest) or "b0" not in batch.schema.names:
         yield _batch(n, ek=ek, kind=kind, cells=batch.column("cells"), **place)

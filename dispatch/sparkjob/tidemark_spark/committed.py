@@ -13,7 +13,7 @@ from .changes import Told, completed
 from .columns import ddl, decode, encode, quoted, types_of
 from .history import History
 from .manifest import Manifest
-from .settle import CHANGES, COMMITTED
+from .settle import BASE, CHANGES, COMMITTED
 
 # Up to so many rows of changes their keys are sent to all executors.
 BROADCAST_ROWS = 500_000
@@ -63,18 +63,18 @@ def known(manifest: Manifest, found: DataFrame) -> DataFrame:
             n = batch.num_rows
             orders = pa.nulls(n, pa.binary())
             if order:
-                shown = encode([batch.column(2 + i) for i in range(len(order))], kinds)
-                orders = pa.array([None if base else o for base, o in zip(batch.column(1).to_pylist(), shown.to_pylist())], pa.binary())
-            yield before(batch.column(0), orders, COMMITTED, -2)
+                orders = encode([batch.column(2 + i) for i in range(len(order))], kinds)
+            kinds_of = [BASE if base else COMMITTED for base in batch.column(1).to_pylist()]
+            yield before(batch.column(0), orders, kinds_of, -2)
 
     return found.select("ek", "base", *(f"c{i}" for i in at)).mapInArrow(work, ddl(CHANGES))
 
 
-def before(ek: pa.Array, orders: pa.Array, kind: int, f: int) -> pa.RecordBatch:
+def before(ek: pa.Array, orders: pa.Array, kinds: list[int], f: int) -> pa.RecordBatch:
     """Rows of what is known before any change; f sorts them."""
     n = len(ek)
     return pa.record_batch([
-        ek, pa.array([kind] * n, pa.int8()), pa.array([f] * n, pa.int32()), pa.array([0] * n, pa.int64()),
+        ek, pa.array(kinds, pa.int8()), pa.array([f] * n, pa.int32()), pa.array([0] * n, pa.int64()),
         orders, pa.nulls(n, pa.binary()), pa.nulls(n, pa.binary())], CHANGES)
 
 

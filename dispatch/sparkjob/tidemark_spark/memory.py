@@ -46,7 +46,7 @@ class Memory:
         if self.old is None or self.old.num_rows == 0:
             return None
         spark = self.table.spark
-        batch = before(self.old_keys, rowkey.storage(self.old.column("order")), REMEMBERED, -1)
+        batch = before(self.old_keys, rowkey.storage(self.old.column("order")), [REMEMBERED] * self.old.num_rows, -1)
         frame = spark.createDataFrame(list(zip(*(c.to_pylist() for c in batch.columns))), ddl(CHANGES))
         touched = frame.join(keys.select("ek"), "ek", "left_semi").select(*CHANGES.names).localCheckpoint()
         gone = pa.array([bytes(r[0]) for r in touched.select("ek").collect()], pa.binary())

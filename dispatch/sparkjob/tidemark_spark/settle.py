@@ -3,7 +3,8 @@ must hold. Rows come sorted, so that nothing but the key at hand is in memory.
 
 The rules are those of the engine in Go (fold.go, replay.go): changes are taken
 in position order; W is the greatest order known for a key; a change below W is
-superseded, one without an order wins and leaves W as it is."""
+superseded, one without an order wins and leaves W as it is. Mended rows of a full load
+(mendedfull.go) follow these rules among the rows of that; any change beats them."""
 
 from __future__ import annotations
 
@@ -21,6 +22,9 @@ UPSERT, DELETE, MOVE, BAD, COMMITTED, REMEMBERED = range(1, 7)
 # What becomes of a committed row that stays, marked as deleted (softdelete): by a
 # delete, or because its key was given up.
 MARKED, MARKED_BY_MOVE = 7, 8
+
+# A committed row of the full load: any change beats it, whatever its order.
+BASE = 9
 
 # A row set aside, and, where bad rows are set aside, one that stands below a row that
 # won: it must not supply values if it is bad itself (badrows).
@@ -75,13 +79,22 @@ class Key:
     cells: bytes | Row | None = None  # packed; a Row where rows may be partial
     ordered: bool = False
     twice: bool = False
+    full: bytes | None = None  # the greatest order known of a row of the full load
+    changed: bool = False  # there is a change, and not only rows of the full load
 
     def wins(self, order: bytes | None) -> bool:
-        if order is None:
-            return True
-        if self.order is not None and order < self.order:
+        if order is not None:
+            if self.order is not None and order < self.order:
+                return False
+            self.order = order
+        self.changed = True
+        return True
+
+    def wins_full(self, order: bytes | None) -> bool:
+        """Whether a mended row of the full load wins."""
+        if self.changed or order is not None and self.full is not None and order < self.full:
             return False
-        self.order = order
+        self.full = self.full if order is None else order
         return True
 
 
@@ -91,7 +104,8 @@ class Fold:
 
     key: type[Key] = Key
     tolerant = False  # whether bad rows are set aside
-    based: frozenset[int] = frozenset()  # files with rows of the full load, which any change beats
+    based: frozenset[int] = frozenset()  # files with mended rows of the full load, which any change beats
+    tells = False  # whether the table tells these from changes
 
     def __init__(self, columns: int, partial: bool):
         self.columns, self.partial = columns, partial
@@ -102,7 +116,7 @@ class Fold:
         if kind >= COMMITTED:
             self.know(k, kind, eo)
             return
-        if not k.wins(eo):
+        if not (k.wins_full(eo) if f in self.based else k.wins(eo)):
             return
         if self.partial and kind == UPSERT:
             cells = self.complete(unpack(cells), base or self.below(k, ek), (f, n))
@@ -114,10 +128,11 @@ class Fold:
 
     def know(self, k: Key, kind: int, eo) -> None:
         if kind == REMEMBERED:
-            k.memory, k.order = eo, eo or None
+            k.memory, k.order, k.changed = eo, eo or None, bool(eo)
             return
         k.twice = k.there
-        k.there, k.order = True, eo
+        k.there, k.order, k.full = True, None if kind == BASE else eo, eo
+        k.changed = self.tells and kind != BASE
 
     def below(self, k: Key, ek: bytes) -> Row:
         """What stands under a key."""
@@ -157,16 +172,18 @@ class Fold:
             return ek, BAD, True, None, None, None, None, None, None, None, None
         if k.kind == 0:
             return None if k.memory is None else (ek, 0, k.there, None, None, None, k.memory, k.memory, None, None, None)
-        keep, cells, src, gaps = k.order, k.cells, None, None
+        keep, drop, cells, src, gaps = k.order, k.order, k.cells, None, None
         if k.kind == UPSERT:
-            if k.ordered:
+            if k.f in self.based:
+                keep, drop = b"", k.order or b""  # any change beats the row, whatever order it shows
+            elif k.ordered:
                 keep = None  # the row shows it
-            elif keep is None and (self.partial or k.f in self.based):
-                keep = b""  # the row may show one that it has from below, or that of the full load
+            elif keep is None and self.partial:
+                keep = b""  # the row may show one that it has from below
             if self.partial:
                 src, gaps = cells.src, self.gaps(cells.cells).tobytes() or None
                 cells = pack(from_table(cells.cells, self.columns))
-        return ek, k.kind, k.there, k.f, k.n, cells, keep, k.order, src, gaps, None
+        return ek, k.kind, k.there, k.f, k.n, cells, keep, drop, src, gaps, None
 
     def sorted_by_key(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Settles rows that are sorted by key, then by kind (what is known before

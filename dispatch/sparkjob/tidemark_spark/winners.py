@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from . import errors, reading, sifting, softdelete, transforms, types
 from .cells import unpack
-from .changes import completed, crossing, partial
+from .changes import completed, crossing, full_files, partial
 from .columns import choose, ddl, decode, encode, types_of
 from .committed import wanted
 from .manifest import Manifest
@@ -56,7 +56,8 @@ def placed(manifest: Manifest, changes: DataFrame, *known: DataFrame) -> DataFra
 def _fold(manifest: Manifest, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     fold = softdelete.fold(manifest)
     fold.tolerant = manifest.tolerant and fold.partial
-    fold.based = frozenset(i for i, f in enumerate(manifest.files) if f.kind and f.kind != manifest.load.kind)
+    fold.based = full_files(manifest)
+    fold.tells = bool(manifest.target.order_by) and manifest.table.tombstone_seconds > 0
     return fold.crossing(batches) if crossing(manifest) else fold.sorted_by_key(batches)
 
 

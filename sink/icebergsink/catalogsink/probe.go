@@ -70,7 +70,7 @@ func (w *work) locator(part *etl.Part) (locator, error) {
 	k.sieve = sieveOf(k.spans)
 	k.places = partitionsOf(w.tbl, w.list, part.Keys(), ids)
 	names := part.Wants()
-	k.late = len(names) < len(w.target.Columns)
+	k.late = len(names) < len(w.target.Columns) && !part.WantsBase()
 	return k, k.want(w, names)
 }
 
