@@ -69,12 +69,12 @@ spark:
 	bash dispatch/sparkjob/setup.sh
 	$(GO) test -tags spark -count=1 -timeout 20m ./dispatch/sparkjob/... ./dispatch/sparkdispatch/... ./examples/spark/...
 
-# The same histories in process and on Spark.
+# The same histories in process and on Spark. With SHORT=-short less is submitted.
 DIFFERENTIAL ?= 50
 differential:
 	bash interop/setup.sh
 	bash dispatch/sparkjob/setup.sh
-	$(GO) test -C internal/differential -tags spark -count=1 -timeout 60m -args -seeds $(DIFFERENTIAL)
+	$(GO) test -C internal/differential -tags spark $(SHORT) -count=1 -timeout 60m -args -seeds $(DIFFERENTIAL)
 
 # A writer, maintenance and readers side by side for MAINTENANCE seconds.
 maintenance:

@@ -4,7 +4,6 @@ package differential
 
 import (
 	"context"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,21 +18,29 @@ func TestModesSpark(t *testing.T) {
 		if seed%2 == 1 {
 			return nil
 		}
-		return g.lanes[1].alternating(t.Context(), seed)
+		return g.lanes[1].alternating(t.Context())
 	})
 	s := spark(t)
 	t.Logf("%d jobs in %v", s.jobs, s.took)
 	require.NotZero(t, s.jobs)
 }
 
-// alternating changes the lane's flag between L and G at random, step by step.
-func (l *lane) alternating(ctx context.Context, seed int64) func(int) error {
-	r := rand.New(rand.NewPCG(uint64(seed), 1))
+// alternating changes the lane's flag between G and L, load by load.
+func (l *lane) alternating(ctx context.Context) func(int) error {
 	return func(int) error {
 		st, err := l.control.State(ctx, l.table.Name)
 		if err != nil || st.Flag == etl.FlagPaused || st.Version == 0 {
 			return err
 		}
-		return l.runner.SetFlag(ctx, l.table.Name, []etl.JobFlag{etl.FlagLocal, etl.FlagDistributed}[r.IntN(2)])
+		loads := 0
+		for e, err := range l.control.History(ctx, l.table.Name) {
+			if err != nil {
+				return err
+			}
+			if e.Receipt != nil {
+				loads++
+			}
+		}
+		return l.runner.SetFlag(ctx, l.table.Name, []etl.JobFlag{etl.FlagDistributed, etl.FlagLocal}[loads%2])
 	}
 }

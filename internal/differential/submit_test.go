@@ -50,6 +50,9 @@ func playSome(t *testing.T, g *game, some int) {
 
 // TestSubmit takes a few loads through spark-submit.
 func TestSubmit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("examples/spark does so as well")
+	}
 	g := newGame(t, 3, nil, func(t *testing.T, l *lane) etl.Dispatcher { return submitting(t, l) })
 	playSome(t, g, 3)
 }

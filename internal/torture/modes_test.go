@@ -161,6 +161,9 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	if testing.Short() {
 		*seeds, *lakes = (*seeds+2)/3, (*lakes+1)/2
+		if *every > 1 {
+			*every *= 3
+		}
 	}
 	code := m.Run()
 	slices.Sort(account.lines)

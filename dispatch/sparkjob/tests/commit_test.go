@@ -5,6 +5,9 @@ package tests
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +83,10 @@ func TestLoadOfTheOtherEngineIsFound(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
+// rivals matches manifest lists of iceberg-go, which counts attempts from 0 where Java
+// counts from 1. Those of lost attempts stay until maintenance.
+var rivals = regexp.MustCompile(`^snap-\d+-0-`)
+
 // Another writer commits to the table again and again while the job works.
 func TestConcurrentWriter(t *testing.T) {
 	l := newLake(t, smallTable())
@@ -110,7 +117,8 @@ func TestConcurrentWriter(t *testing.T) {
 	require.Equal(t, etltest.Rows{{"1", "8", "10"}, {"4", "1", "4"}, {"5", "1", "5"}}, l.rows())
 	_, refs := l.snapshots()
 	require.Equal(t, 1, refs)
-	require.Empty(t, l.orphans(), "lost attempts tidy up")
+	ofJob := slices.DeleteFunc(l.orphans(), func(path string) bool { return rivals.MatchString(filepath.Base(path)) })
+	require.Empty(t, ofJob, "lost attempts tidy up")
 }
 
 func TestTombstonesExpire(t *testing.T) {

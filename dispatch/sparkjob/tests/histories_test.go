@@ -18,9 +18,9 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 6, "how many histories")
+	seeds = flag.Int("seeds", 2, "how many histories")
 	first = flag.Int("first", 1, "the seed of the first one")
-	steps = flag.Int("steps", 25, "how long they are")
+	steps = flag.Int("steps", 15, "how long they are")
 )
 
 // TestHistories feeds random histories to a table that both engines write in turn,
