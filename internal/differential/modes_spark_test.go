@@ -18,21 +18,22 @@ func TestModesSpark(t *testing.T) {
 		if seed%2 == 1 {
 			return nil
 		}
-		return g.lanes[1].alternating(t.Context())
+		return g.lanes[1].alternating(t.Context(), seed)
 	})
 	s := spark(t)
 	t.Logf("%d jobs in %v", s.jobs, s.took)
 	require.NotZero(t, s.jobs)
 }
 
-// alternating changes the lane's flag between G and L, load by load.
-func (l *lane) alternating(ctx context.Context) func(int) error {
+// alternating changes the lane's flag between G and L with every load that there is
+// between two steps; odd seeds begin with G.
+func (l *lane) alternating(ctx context.Context, seed int64) func(int) error {
 	return func(int) error {
 		st, err := l.control.State(ctx, l.table.Name)
 		if err != nil || st.Flag == etl.FlagPaused || st.Version == 0 {
 			return err
 		}
-		loads := 0
+		loads := int(seed)
 		for e, err := range l.control.History(ctx, l.table.Name) {
 			if err != nil {
 				return err
@@ -41,6 +42,6 @@ func (l *lane) alternating(ctx context.Context) func(int) error {
 				loads++
 			}
 		}
-		return l.runner.SetFlag(ctx, l.table.Name, []etl.JobFlag{etl.FlagDistributed, etl.FlagLocal}[loads%2])
+		return l.runner.SetFlag(ctx, l.table.Name, []etl.JobFlag{etl.FlagLocal, etl.FlagDistributed}[loads%2])
 	}
 }

@@ -26,13 +26,13 @@ func TestSpark(t *testing.T) {
 // G and L, load by load.
 func TestAlternating(t *testing.T) {
 	ran := map[etl.JobFlag]int{}
-	for s := *first; s < *first+int64((*seeds+2)/3); s++ {
+	for s := *first; s < *first+int64(max(2, (*seeds+2)/3)); s++ {
 		if *seed != 0 {
 			s = *seed
 		}
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			g := newGame(t, s, nil, onSpark)
-			err := g.play(t.Context(), g.lanes[1].alternating(t.Context()))
+			err := g.play(t.Context(), g.lanes[1].alternating(t.Context(), s))
 			require.NoError(t, err, "go test -tags spark ./internal/differential -run TestAlternating -seed %d", s)
 			for e, err := range g.lanes[1].control.History(t.Context(), g.lanes[1].table.Name) {
 				require.NoError(t, err)
