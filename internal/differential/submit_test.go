@@ -93,6 +93,9 @@ func ignoreGone(err error) error {
 
 // TestKilled kills the Spark of each load once, at different times of its life.
 func TestKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes; torture kills jobs in this process")
+	}
 	var k *killer
 	g := newGame(t, 3, nil, func(t *testing.T, l *lane) etl.Dispatcher {
 		k = &killer{Dispatcher: submitting(t, l), folder: filepath.Join(l.dir, "jobs"), after: 4 * time.Second, struck: map[string]bool{}}
