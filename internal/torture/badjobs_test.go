@@ -109,36 +109,8 @@ func runBadJobs(t *testing.T, point string, nth int, fault error) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	w.table.Flag, w.table.BadRows = etl.FlagDistributed, h.Table.BadRows
-	if err := w.alternate(1); err != nil {
-		return nil, err
-	}
-	defer w.jobs.engine.Close()
-	w.jobs.faulty.Fault = func(int) etltest.JobFault { return etltest.JobSound }
-	if point != "" {
-		w.inj.FailAt(point, nth, fault)
-	}
-	m := h.Models(layout)
-	for i, step := range h.Steps {
-		step.FaultAt = 0
-		m.Step(step)
-		before := w.passes(point)
-		err := w.step(ctx, step)
-		if before < nth && nth <= w.passes(point) {
-			w.inj.Restart()
-			if err := w.start(); err != nil {
-				return nil, err
-			}
-			err = w.persist(ctx, step.Kind, w.files(step.Events))
-		}
-		if err == nil {
-			err = w.check(ctx, m)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("step %d: %w", i+1, err)
-		}
-	}
-	if err := w.audit(ctx, m); err != nil {
+	w.table.BadRows = h.Table.BadRows
+	if err := w.playJobs(ctx, h, point, nth, fault); err != nil {
 		return nil, err
 	}
 	if d := w.jobs.documents; d.puts == 0 || len(d.data) > 0 && fault == nil {

@@ -72,9 +72,20 @@ func runDispatched(t *testing.T, point string, nth int, fault error) ([]string, 
 	if err != nil {
 		return nil, err
 	}
+	if err := w.playJobs(ctx, h, point, nth, fault); err != nil {
+		return nil, err
+	}
+	if w.jobs.faulty.Submissions() < 8 {
+		return nil, errors.New("too few jobs: " + fmt.Sprint(w.jobs.faulty.Submissions()))
+	}
+	return w.inj.Trace(), nil
+}
+
+// playJobs plays a history under flag G with one fault, and compares after each step.
+func (w *world) playJobs(ctx context.Context, h *etltest.History, point string, nth int, fault error) error {
 	w.table.Flag = etl.FlagDistributed
 	if err := w.alternate(1); err != nil {
-		return nil, err
+		return err
 	}
 	defer w.jobs.engine.Close()
 	w.jobs.faulty.Fault = func(int) etltest.JobFault { return etltest.JobSound }
@@ -83,13 +94,14 @@ func runDispatched(t *testing.T, point string, nth int, fault error) ([]string, 
 	}
 	m := h.Models(layout)
 	for i, step := range h.Steps {
+		step.FaultAt = 0
 		m.Step(step)
 		before := w.passes(point)
 		err := w.step(ctx, step)
 		if before < nth && nth <= w.passes(point) {
 			w.inj.Restart()
 			if err := w.start(); err != nil {
-				return nil, err
+				return err
 			}
 			err = w.persist(ctx, step.Kind, w.files(step.Events))
 		}
@@ -97,11 +109,8 @@ func runDispatched(t *testing.T, point string, nth int, fault error) ([]string, 
 			err = w.check(ctx, m)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("step %d: %w", i+1, err)
+			return fmt.Errorf("step %d: %w", i+1, err)
 		}
 	}
-	if w.jobs.faulty.Submissions() < 8 {
-		return nil, errors.New("too few jobs: " + fmt.Sprint(w.jobs.faulty.Submissions()))
-	}
-	return w.inj.Trace(), w.audit(ctx, m)
+	return w.audit(ctx, m)
 }
